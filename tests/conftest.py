@@ -1,0 +1,51 @@
+"""Eight host devices for every test, and paths to data that lives outside the repository."""
+
+import os
+import pathlib
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+
+import json
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+def _outside(variable: str, default: str) -> pathlib.Path:
+    return pathlib.Path(os.environ.get(variable, REPOSITORY.parent / "shared" / default))
+
+
+@pytest.fixture
+def cases():
+    """cases(name) reads one file of worked numbers; skips where the folder is absent.
+
+    The folder is $REASONING_JAX_CASES, else ../shared/cases beside the checkout.
+    """
+
+    def read(name: str) -> dict:
+        path = _outside("REASONING_JAX_CASES", "cases") / f"{name}.json"
+        if not path.exists():
+            pytest.skip(f"no worked cases at {path}; set REASONING_JAX_CASES")
+        return json.loads(path.read_text())
+
+    return read
+
+
+@pytest.fixture
+def data_folder():
+    """data_folder(name) is a benchmark folder in its official format; skips where absent.
+
+    The folder is under $REASONING_JAX_DATA, else ../shared/data beside the checkout.
+    """
+
+    def find(name: str) -> pathlib.Path:
+        path = _outside("REASONING_JAX_DATA", "data") / name
+        if not path.exists():
+            pytest.skip(f"no data at {path}; set REASONING_JAX_DATA")
+        return path
+
+    return find
