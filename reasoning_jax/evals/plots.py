@@ -1,0 +1,437 @@
+"""Figures of a run, from the lines of its metrics.jsonl.
+
+A figure is one panel with the axes always at the same place, so that a grid of them aligns. Every
+stage gets the same width, its own steps under it; stages without the metrics are left out.
+Matplotlib is imported on first use and never through pyplot: no global state, no display.
+"""
+
+import dataclasses
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from reasoning_jax.evals.console import short_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Lines = Sequence[Mapping[str, Any]]
+
+COLOURS = ("#2f80c8", "#d9772b", "#2a9d7f", "#c2528b", "#8a7fd1", "#9a8f3c")
+"""Told apart by colour-blind readers; at least 3:1 on white and on near-black."""
+
+INK = "#0f1419"
+"""Text and axes; an SVG made for a page takes the colour of the page's text instead."""
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "ytick.minor.size": 0,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": INK,
+    "grid.alpha": 0.12,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.handlelength": 1.2,
+    "legend.columnspacing": 1.2,
+    "legend.handletextpad": 0.5,
+    "lines.solid_capstyle": "round",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """One chart of a report.
+
+    Attributes:
+      section: heading it stands under.
+      title: what it shows.
+      note: what a reader must know of it: units, bands, line styles.
+      draw: makes the figure from metric lines; None where they lack the series.
+      wide: whether it takes two columns.
+    """
+
+    section: str
+    title: str
+    note: str
+    draw: "Callable[[Lines], Figure | None]"
+    wide: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Timeline:
+    """Where a step of a stage lies on the horizontal axis: every stage with steps is one unit."""
+
+    starts: Mapping[str, int]
+    spans: Mapping[str, int]
+
+    def position(self, stage: str, step: int) -> float:
+        return self.starts[stage] + (step / self.spans[stage] if self.spans[stage] else 0.0)
+
+
+def curves(
+    lines: Lines, series: Mapping[str, str], scale: str = "linear", bottom: float | None = None
+) -> "Figure | None":
+    """Lines over steps; noisy ones as a running mean over the faint raw values.
+
+    Args:
+      lines: of metrics.jsonl.
+      series: label to metric name; absent ones are skipped.
+      scale: ``linear`` or ``log`` (values that are not positive leave a log axis).
+      bottom: lower end of the vertical axis; chosen by the data when None.
+    """
+
+    def draw(axes: "Axes", timeline: _Timeline) -> None:
+        for colour, (label, name) in zip(COLOURS, series.items()):
+            for stage, (x, y) in _by_stage(lines, name, timeline, scale == "log").items():
+                smooth = _running_mean(y, max(1, len(y) // 40))
+                if len(y) >= 80:
+                    axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.3)
+                label_once = label if stage == _first_stage(lines, name) else None
+                axes.plot(x, smooth, color=colour, linewidth=1.6, label=label_once)
+        axes.set_yscale(scale)
+        if scale == "log":
+            _decades(axes)
+        else:
+            axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
+        if bottom is not None:
+            axes.set_ylim(bottom=bottom)
+
+    return _figure(lines, series.values(), draw)
+
+
+def mean_and_sd(lines: Lines, mean: str, sd: str) -> "Figure | None":
+    """A mean over steps in a band of one standard deviation either side."""
+
+    def draw(axes: "Axes", timeline: _Timeline) -> None:
+        spread = _by_stage(lines, sd, timeline)
+        for stage, (x, y) in _by_stage(lines, mean, timeline).items():
+            window = max(1, len(y) // 40)
+            middle = _running_mean(y, window)
+            if stage in spread and len(spread[stage][1]) == len(y):
+                half = _running_mean(spread[stage][1], window)
+                low = [m - h for m, h in zip(middle, half)]
+                high = [m + h for m, h in zip(middle, half)]
+                axes.fill_between(x, low, high, color=COLOURS[0], alpha=0.16, linewidth=0)
+            if len(y) >= 80:
+                axes.plot(x, y, color=COLOURS[0], linewidth=0.7, alpha=0.35)
+            axes.plot(x, middle, color=COLOURS[0], linewidth=1.6)
+
+    return _figure(lines, [mean], draw)
+
+
+def accuracy(lines: Lines) -> "Figure | None":
+    """Accuracy at every evaluation of the run, in per cent: sampled, greedy, majority, pass@k.
+
+    Intervals, where logged, are bands.
+    """
+    names = [n for line in lines for n in line if re.fullmatch(r"eval/(greedy|(pass|maj)@\d+)", n)]
+    order = {"pass@1": 0, "greedy": 1}
+    names = sorted(set(names), key=lambda n: (order.get(n[5:], 2), n))
+
+    def draw(axes: "Axes", timeline: _Timeline) -> None:
+        for colour, marker, name in zip(COLOURS, "osD^vP", names):
+            points = [p for xy in _by_stage(lines, name, timeline).values() for p in zip(*xy)]
+            x, y = zip(*points)
+            label = "sampled (pass@1)" if name == "eval/pass@1" else name.removeprefix("eval/")
+            axes.plot(
+                x, [100 * v for v in y], color=colour, marker=marker, ms=3.6, lw=1.6, label=label
+            )
+            for xs, middle, half in _with_interval(lines, name, timeline):
+                low = [100 * (m - h) for m, h in zip(middle, half)]
+                high = [100 * (m + h) for m, h in zip(middle, half)]
+                axes.fill_between(xs, low, high, color=colour, alpha=0.14, linewidth=0)
+        axes.set_ylim(0, 100)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+
+    return _figure(lines, names, draw, width=8.0)
+
+
+def stacked(lines: Lines, series: Mapping[str, str], share: bool = False) -> "Figure | None":
+    """Areas on top of each other; absent values count as zero; of each step's sum if ``share``."""
+
+    def draw(axes: "Axes", timeline: _Timeline) -> None:
+        for stage in timeline.starts:
+            rows = [
+                line
+                for line in lines
+                if line["stage"] == stage and any(line.get(n) is not None for n in series.values())
+            ]
+            x = [timeline.position(stage, line["step"]) for line in rows]
+            parts = [[line.get(n) or 0.0 for line in rows] for n in series.values()]
+            if share:
+                totals = [sum(column) or 1.0 for column in zip(*parts)]
+                parts = [[100 * v / t for v, t in zip(part, totals)] for part in parts]
+            parts = [_running_mean(part, max(1, len(part) // 40)) for part in parts]
+            labels = list(series) if stage == next(iter(timeline.starts)) else ()
+            axes.stackplot(
+                x, *parts, labels=labels, colors=COLOURS[: len(parts)], alpha=0.75, linewidth=0
+            )
+        axes.set_ylim(0, 100 if share else None)
+        if share:
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+
+    return _figure(lines, series.values(), draw)
+
+
+def verdicts(lines: Lines) -> "Figure | None":
+    """Share of each grader's reason among the completions of a step, the commonest six."""
+    prefix, totals = "rl/verdict/", {}
+    for line in lines:
+        for name, value in line.items():
+            if name.startswith(prefix):
+                totals[name] = totals.get(name, 0.0) + (value or 0.0)
+    commonest = sorted(totals, key=lambda name: -totals[name])[: len(COLOURS)]
+    return stacked(lines, {n.removeprefix(prefix): n for n in commonest}, share=True)
+
+
+CHARTS = (
+    Chart(
+        "Results",
+        "Accuracy",
+        "every evaluation of the run, stage by stage; band: interval of the estimate",
+        accuracy,
+        wide=True,
+    ),
+    Chart(
+        "Results",
+        "Reward",
+        "mean over completions; band: one standard deviation",
+        partial(mean_and_sd, mean="rl/reward", sd="rl/reward_sd"),
+    ),
+    Chart(
+        "Learning",
+        "Supervised loss",
+        "nats per token",
+        partial(curves, series={"train/loss": "train/loss"}),
+    ),
+    Chart("Learning", "Policy loss", "", partial(curves, series={"policy loss": "rl/loss"})),
+    Chart(
+        "Learning",
+        "Gradient norm",
+        "before clipping; log axis",
+        partial(curves, series={"sft": "train/grad_norm", "rl": "rl/grad_norm"}, scale="log"),
+    ),
+    Chart(
+        "Policy",
+        "Entropy",
+        "nats per token",
+        partial(curves, series={"entropy": "rl/entropy"}, bottom=0.0),
+    ),
+    Chart("Policy", "KL to the reference", "nats per token", partial(curves, series={"kl": "rl/kl"})),
+    Chart(
+        "Policy",
+        "Clipped tokens",
+        "share of tokens whose ratio left the trust region",
+        partial(curves, series={"below": "rl/clip_low", "above": "rl/clip_high"}, bottom=0.0),
+    ),
+    Chart(
+        "Policy",
+        "Probability ratio",
+        "new over old policy, per token; log axis",
+        partial(
+            curves,
+            series={"min": "rl/ratio_min", "mean": "rl/ratio_mean", "max": "rl/ratio_max"},
+            scale="log",
+        ),
+    ),
+    Chart(
+        "Policy",
+        "Sampler and trainer log-probability gap",
+        "absolute, nats per token; log axis",
+        partial(
+            curves,
+            series={"mean": "rl/logprob_gap_mean", "max": "rl/logprob_gap_max"},
+            scale="log",
+        ),
+    ),
+    Chart(
+        "Policy",
+        "Groups without signal",
+        "all samples of a prompt rewarded alike",
+        partial(curves, series={"zero variance": "rl/zero_variance_groups"}, bottom=0.0),
+    ),
+    Chart(
+        "Responses",
+        "Response length",
+        "mean tokens; finished: not cut at the limit",
+        partial(curves, series={"all": "rl/length", "finished": "rl/length_finished"}, bottom=0.0),
+    ),
+    Chart(
+        "Responses",
+        "Truncated",
+        "share of responses cut at the limit",
+        partial(curves, series={"truncated": "rl/truncated"}, bottom=0.0),
+    ),
+    Chart("Responses", "Verdicts", "share of completions by the rule that decided", verdicts),
+    Chart(
+        "Speed",
+        "Time of a step",
+        "seconds",
+        partial(
+            stacked,
+            series={"sample": "time/sample", "verify": "time/verify", "update": "time/update"},
+        ),
+    ),
+    Chart(
+        "Speed",
+        "Throughput",
+        "tokens per second",
+        partial(curves, series={"tokens/s": "perf/tokens_per_s"}, bottom=0.0),
+    ),
+)
+"""The charts of a report, in reading order; a metric stands in one of them."""
+
+
+def to_svg(figure: "Figure") -> str:
+    """The figure as an ``<svg>`` element to stand in a page: transparent, ink in currentColor."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    # The salt of clip path ids is fixed, so that equal runs give equal pages.
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "reasoning_jax"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    return re.sub(r'<g id="[^"]*"', "<g", svg)
+
+
+def _figure(
+    lines: Lines,
+    names: Sequence[str],
+    draw: "Callable[[Axes, _Timeline], None]",
+    width: float = 3.8,
+) -> "Figure | None":
+    """One panel of ``width`` x 2.3 inches; None unless the metrics span at least two points."""
+    timeline = _timeline(lines, set(names))
+    if not any(timeline.spans.values()):
+        return None
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    height = 2.3
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        axes = figure.add_axes((0.48 / width, 0.5 / height, 1 - 0.56 / width, 1 - 0.7 / height))
+        draw(axes, timeline)
+        _name_steps(axes, timeline)
+        axes.margins(x=0.02)
+        if len(axes.get_legend_handles_labels()[1]) > 1:
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=6, borderaxespad=0)
+    return figure
+
+
+def _timeline(lines: Lines, names: set[str]) -> _Timeline:
+    spans: dict[str, int] = {}
+    for line in lines:
+        if any(line.get(name) is not None for name in names):
+            spans[line["stage"]] = max(spans.get(line["stage"], 0), line["step"])
+    starts, start = {}, 0
+    for stage, span in spans.items():
+        starts[stage] = start
+        start += span > 0
+    return _Timeline(starts, spans)
+
+
+def _name_steps(axes: "Axes", timeline: _Timeline) -> None:
+    """Each stage's steps and name under its part of the axis, a rule between stages."""
+    from matplotlib.ticker import MaxNLocator
+
+    stages = [stage for stage, span in timeline.spans.items() if span]
+    locator = MaxNLocator(nbins=max(2, 6 // len(stages)), integer=True)
+    ticks, labels = [], []
+    for stage in stages:
+        start, span = timeline.starts[stage], timeline.spans[stage]
+        # The last tick of a stage would touch the zero of the next.
+        end = span if stage == stages[-1] else 0.9 * span
+        steps = [step for step in locator.tick_values(0, span) if 0 <= step <= end]
+        ticks += [start + step / span for step in steps]
+        labels += [f"{step:.0f}" for step in steps]
+        axes.annotate(
+            f"{stage} step",
+            (start + 0.5, 0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(0, -18),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            alpha=0.6,
+        )
+        if start:
+            axes.axvline(start, color=INK, linewidth=0.6, alpha=0.45, linestyle=(0, (3, 3)))
+    axes.set_xticks(ticks, labels)
+
+
+def _decades(axes: "Axes") -> None:
+    """Ticks at powers of ten, and between them where the axis spans few."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    few = math.log10(high / low) < 2
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
+    axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _by_stage(
+    lines: Lines, name: str, timeline: _Timeline, positive: bool = False
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Positions and values of one metric, stage by stage; only positive values if asked."""
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for line in lines:
+        value = line.get(name)
+        if value is not None and (value > 0 or not positive):
+            x, y = found.setdefault(line["stage"], ([], []))
+            x.append(timeline.position(line["stage"], line["step"]))
+            y.append(value)
+    return found
+
+
+def _with_interval(
+    lines: Lines, name: str, timeline: _Timeline
+) -> list[tuple[list[float], list[float], list[float]]]:
+    """Positions, values and half-widths of the evaluations that have an interval."""
+    both = [
+        line
+        for line in lines
+        if line.get(name) is not None and line.get(f"{name}_interval") is not None
+    ]
+    middle = _by_stage(both, name, timeline)
+    half = _by_stage(both, f"{name}_interval", timeline)
+    return [(*middle[stage], half[stage][1]) for stage in middle]
+
+
+def _first_stage(lines: Lines, name: str) -> str:
+    return next(line["stage"] for line in lines if line.get(name) is not None)
+
+
+def _running_mean(values: Sequence[float], window: int) -> list[float]:
+    """Mean over the ``2 * window - 1`` values about each, fewer at the ends."""
+    if window == 1:
+        return list(values)
+    sums = [0.0]
+    for value in values:
+        sums.append(sums[-1] + value)
+    ends = [(max(0, i - window + 1), min(len(values), i + window)) for i in range(len(values))]
+    return [(sums[high] - sums[low]) / (high - low) for low, high in ends]

@@ -1,0 +1,269 @@
+"""The decoder: layers stacked and scanned; the same block, unrolled, decodes with a cache."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.sharding import Mesh
+
+from reasoning_jax.models import rope
+from reasoning_jax.models.attention import causal_mask
+from reasoning_jax.models.cache import LayerCache
+from reasoning_jax.models.config import ModelConfig, RopeScaling
+from reasoning_jax.models.layers import MLP, Attention, RMSNorm
+from reasoning_jax.models.moe import MoE
+from reasoning_jax.parallel.mesh import constrain, gather
+
+
+class Block(nn.Module):
+    """One decoder layer: attention and MLP branches with their norms."""
+
+    config: ModelConfig
+    mesh: Mesh | None = None
+
+    @nn.compact
+    def __call__(self, x, rope_tables, mask, cache=None, column=0):
+        """x [B, T, M] -> ([B, T, M], keys and values or cache); see Attention."""
+        c = self.config
+
+        def norm(name: str, placements: tuple[str, ...], value: jax.Array) -> jax.Array:
+            return RMSNorm(c, name=name)(value) if c.norm_placement in placements else value
+
+        branch = norm("attention_norm", ("pre", "sandwich"), x)
+        branch, kept = Attention(c, self.mesh, name="attention")(
+            branch, rope_tables, mask, cache, column
+        )
+        x = x + norm("attention_post_norm", ("post", "sandwich"), branch)
+
+        branch = norm("mlp_norm", ("pre", "sandwich"), x)
+        if c.moe is None:
+            branch = MLP(c, c.d_ff, self.mesh, name="mlp")(branch)
+        else:
+            branch = MoE(c, self.mesh, name="moe")(branch)
+        return x + norm("mlp_post_norm", ("post", "sandwich"), branch), kept
+
+
+class _ScannedBlock(nn.Module):
+    """Block in the shape nn.scan wants: per-layer data in, carry out."""
+
+    config: ModelConfig
+    mesh: Mesh | None
+
+    @nn.compact
+    def __call__(self, x, slides, rope_tables, masks):
+        tables, mask = select(self.config, slides, rope_tables, masks)
+        x, _ = Block(self.config, self.mesh, name="block")(x, tables, mask)
+        return constrain(x, self.mesh, "batch", None, None), None
+
+
+class Transformer(nn.Module):
+    """Decoder language model; ``apply({"params": params}, tokens)`` gives float32 logits.
+
+    Attributes:
+      config: the architecture.
+      mesh: device mesh its activations are pinned to; None on one device.
+      dtype: computation dtype; parameters keep theirs.
+      remat: recompute each block in the backward pass instead of keeping its activations.
+    """
+
+    config: ModelConfig
+    mesh: Mesh | None = None
+    dtype: jnp.dtype = jnp.float32
+    remat: bool = False
+
+    def setup(self):
+        c = self.config
+        self.embedding = self.param(
+            "embedding",
+            nn.with_logical_partitioning(nn.initializers.normal(0.02), ("vocab", "embed")),
+            (c.vocab_size, c.d_model),
+            jnp.float32,
+        )
+        block = nn.remat(_ScannedBlock, prevent_cse=False) if self.remat else _ScannedBlock
+        self.layers = nn.scan(
+            block,
+            variable_axes={"params": 0, "intermediates": 0},
+            split_rngs={"params": True},
+            in_axes=(0, nn.broadcast, nn.broadcast),
+            length=c.n_layers,
+            metadata_params={nn.PARTITION_NAME: None},
+        )(c, self.mesh)
+        self.final_norm = RMSNorm(c)
+        if not c.tie_embeddings:
+            self.head = self.param(
+                "head",
+                nn.with_logical_partitioning(
+                    nn.initializers.normal(c.d_model**-0.5), ("embed", "vocab")
+                ),
+                (c.d_model, c.vocab_size),
+                jnp.float32,
+            )
+
+    def __call__(
+        self,
+        tokens: jax.Array,
+        positions: jax.Array | None = None,
+        segment_ids: jax.Array | None = None,
+    ) -> jax.Array:
+        """tokens [B, T] -> logits [B, T, V] float32.
+
+        Args:
+          tokens: ids.
+          positions: [B, T] rotary positions; None counts from 0, per segment where given.
+          segment_ids: [B, T], tokens see only their own segment; 0 is padding.
+        """
+        return self.unembed(self.hidden(tokens, positions, segment_ids))
+
+    def hidden(
+        self,
+        tokens: jax.Array,
+        positions: jax.Array | None = None,
+        segment_ids: jax.Array | None = None,
+    ) -> jax.Array:
+        """Final normalised hidden states [B, T, M]."""
+        c = self.config
+        if positions is None:
+            positions = positions_of(tokens, segment_ids)
+        x = self.embed(tokens)
+        tables = rope_tables(c, positions)
+        masks = attention_masks(c, tokens.shape[1], segment_ids)
+        x, _ = self.layers(x, jnp.asarray(c.slides), tables, masks)
+        return self.final_norm(x)
+
+    def embed(self, tokens: jax.Array) -> jax.Array:
+        """tokens [B, T] -> [B, T, M], scaled as the family asks."""
+        table = gather(self.embedding, self.mesh, "vocab", "embed")
+        x = jnp.take(table, tokens, axis=0).astype(self.dtype)
+        if self.config.embed_scale != 1.0:
+            # The published weights were trained with the multiplier rounded to their dtype.
+            x = x * jnp.asarray(self.config.embed_scale, x.dtype)
+        return constrain(x, self.mesh, "batch", None, None)
+
+    def unembed(self, hidden: jax.Array) -> jax.Array:
+        """[..., M] -> logits [..., V], accumulated and capped in float32."""
+        if self.config.tie_embeddings:
+            head = gather(self.embedding, self.mesh, "vocab", "embed").T
+        else:
+            head = gather(self.head, self.mesh, "embed", "vocab")
+        logits = jnp.matmul(
+            hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32
+        )
+        if self.config.final_softcap is not None:
+            cap = self.config.final_softcap
+            logits = cap * jnp.tanh(logits / cap)
+        axes = ("batch", *(None,) * (logits.ndim - 2), "vocab")
+        return constrain(logits, self.mesh, *axes)
+
+    def normalize(self, x: jax.Array) -> jax.Array:
+        """The final norm alone, for the unrolled layers of decoding."""
+        return self.final_norm(x)
+
+
+def positions_of(tokens: jax.Array, segment_ids: jax.Array | None) -> jax.Array:
+    """[B, T] positions counted from the start of each segment."""
+    index = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    if segment_ids is None:
+        return index
+    before = jnp.pad(segment_ids[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    starts = jnp.where(segment_ids != before, index, 0)
+    return index - jax.lax.cummax(starts, axis=1)
+
+
+def rope_tables(config: ModelConfig, positions: jax.Array):
+    """(cos, sin) of full-attention layers and, where they differ, of sliding layers."""
+    full = rope.cos_sin(
+        positions, *rope.frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
+    )
+    if config.rope_local_theta is None:
+        return full, None
+    local = rope.cos_sin(
+        positions, *rope.frequencies(config.head_dim, config.rope_local_theta, RopeScaling())
+    )
+    return full, local
+
+
+def attention_masks(config: ModelConfig, length: int, segment_ids: jax.Array | None):
+    """Masks [B or 1, T, T] of full-attention layers and of sliding layers, if any."""
+    full = causal_mask(length, segment_ids)
+    if not any(config.slides):
+        return full, None
+    return full, causal_mask(length, segment_ids, config.sliding_window)
+
+
+def select(config: ModelConfig, slides, tables, masks):
+    """What one layer needs of both kinds; ``slides`` is a bool, traced under scan."""
+    full_table, local_table = tables
+    full_mask, window_mask = masks
+    table = full_table
+    if local_table is not None:
+        table = jax.tree.map(lambda a, b: jnp.where(slides, b, a), full_table, local_table)
+    mask = full_mask if window_mask is None else jnp.where(slides, window_mask, full_mask)
+    return table, mask
+
+
+def unstack_layers(params: dict, n_layers: int) -> list[dict]:
+    """Stacked layer parameters as one tree per layer, for unrolled decoding."""
+    stacked = params["layers"]["block"]
+    return [jax.tree.map(lambda p, i=i: p[i], stacked) for i in range(n_layers)]
+
+
+def prefill(
+    model: Transformer, params: dict, tokens: jax.Array, segment_ids: jax.Array, columns: int
+) -> tuple[list[LayerCache], jax.Array]:
+    """Runs prompts [P, T] through the unrolled layers.
+
+    Args:
+      segment_ids: [P, T], 0 on padding.
+      columns: columns of the caches that are made, at least T.
+
+    Returns:
+      One LayerCache per layer, and logits [P, V] of the last column.
+    """
+    c = model.config
+    x = model.apply({"params": params}, tokens, method="embed")
+    tables = rope_tables(c, positions_of(tokens, segment_ids))
+    masks = attention_masks(c, tokens.shape[1], segment_ids)
+    caches = []
+    for layer, slides in zip(unstack_layers(params, c.n_layers), c.slides):
+        table, mask = select(c, slides, tables, masks)
+        x, (k, v) = Block(c, model.mesh).apply({"params": layer}, x, table, mask)
+        caches.append(LayerCache.create(k, v, columns))
+    return caches, _logits_of_last(model, params, x[:, -1:])
+
+
+def decode_step(
+    model: Transformer,
+    params: dict,
+    layers: list[dict],
+    caches: list[LayerCache],
+    tokens_B: jax.Array,
+    positions_B: jax.Array,
+    column: jax.Array,
+    visible_BxS: jax.Array,
+) -> tuple[list[LayerCache], jax.Array]:
+    """Feeds one token of every row at a shared cache column.
+
+    Args:
+      layers: ``unstack_layers`` of params, sliced once outside the loop.
+      positions_B: rotary position of each token.
+      visible_BxS: columns that hold tokens of the row, this one included.
+
+    Returns:
+      The caches with the token written, and logits [B, V].
+    """
+    c = model.config
+    x = model.apply({"params": params}, tokens_B[:, None], method="embed")
+    tables = rope_tables(c, positions_B[:, None])
+    window = None
+    if any(c.slides):
+        window = visible_BxS & (jnp.arange(visible_BxS.shape[1]) > column - c.sliding_window)
+    written = []
+    for layer, cache, slides in zip(layers, caches, c.slides):
+        table, mask = select(c, slides, tables, (visible_BxS, window))
+        x, cache = Block(c, model.mesh).apply({"params": layer}, x, table, mask, cache, column)
+        written.append(cache)
+    return written, _logits_of_last(model, params, x)
+
+
+def _logits_of_last(model: Transformer, params: dict, x_Bx1xM: jax.Array) -> jax.Array:
+    x = model.apply({"params": params}, x_Bx1xM, method="normalize")
+    return model.apply({"params": params}, x, method="unembed")[:, 0]

@@ -1,0 +1,28 @@
+"""Start-up of a job of several processes."""
+
+import jax
+
+
+def start_processes(coordinator: str, count: int, index: int) -> None:
+    """Joins a multi-process job; does nothing for a single process.
+
+    Args:
+      coordinator: ``host:port`` of process 0, ``auto`` to read the cluster's environment
+        (TPU pods, Slurm), or empty for a single process.
+      count, index: number of processes and this one's; ignored with ``auto``.
+    """
+    if not coordinator:
+        return
+    if coordinator == "auto":
+        jax.distributed.initialize()
+        return
+    if not 0 <= index < count:
+        raise ValueError(f"process index {index} is outside 0..{count - 1}")
+    if jax.config.jax_platforms == "cpu":
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(coordinator, num_processes=count, process_id=index)
+
+
+def is_main_process() -> bool:
+    """True on the one process that writes logs and reports."""
+    return jax.process_index() == 0

@@ -1,0 +1,45 @@
+"""Reinforcement learning as pure functions of a ``Rollouts`` batch.
+
+One update is: rewards, then a row filter, then ``advantages``, then one of ``policy_losses`` plus
+KL and entropy terms, each a [B, T] array of token losses; ``weighted_sum`` with the weights of
+one aggregation makes the scalar.
+"""
+
+from reasoning_jax.rl import advantages, groups, policy_losses, rewards
+from reasoning_jax.rl.aggregate import (
+    seq_mean_token_mean,
+    seq_mean_token_sum,
+    token_mean,
+    token_sum_constant,
+    weighted_sum,
+)
+from reasoning_jax.rl.diagnostics import diagnostics
+from reasoning_jax.rl.entropy import entropy_bonus, token_entropy
+from reasoning_jax.rl.filters import apply_filter, finished, judged, nonzero_variance
+from reasoning_jax.rl.kl import k1, k2, k3
+from reasoning_jax.rl.numerics import at_least_float32, importance_ratio, log_ratio
+
+__all__ = [
+    "advantages",
+    "apply_filter",
+    "at_least_float32",
+    "diagnostics",
+    "entropy_bonus",
+    "finished",
+    "groups",
+    "importance_ratio",
+    "judged",
+    "k1",
+    "k2",
+    "k3",
+    "log_ratio",
+    "nonzero_variance",
+    "policy_losses",
+    "rewards",
+    "seq_mean_token_mean",
+    "seq_mean_token_sum",
+    "token_entropy",
+    "token_mean",
+    "token_sum_constant",
+    "weighted_sum",
+]

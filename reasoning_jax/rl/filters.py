@@ -1,0 +1,34 @@
+"""Which rows take part: Rollouts -> [B] bool. Shapes stay; ``row_mask`` says who is left."""
+
+import jax
+
+from reasoning_jax.rl import groups
+from reasoning_jax.types import Rollouts
+
+
+def nonzero_variance(rollouts: Rollouts) -> jax.Array:
+    """Judged rows of groups with both right and wrong answers (DAPO's dynamic sampling).
+
+    Looks at ``correct``, not at the shaped reward, which length shaping makes vary everywhere.
+    Unjudged rows leave their group before it is looked at, and are out.
+    """
+    taking_part = rollouts.row_mask & judged(rollouts)
+    return taking_part & ~groups.constant(rollouts.correct, rollouts.group_ids, taking_part)
+
+
+def judged(rollouts: Rollouts) -> jax.Array:
+    """Rows whose answer could be judged."""
+    return rollouts.correct != -1
+
+
+def finished(rollouts: Rollouts) -> jax.Array:
+    """Rows that ended by themselves, not at the length limit (DAPO's overlong filtering).
+
+    Applied after the advantages it leaves truncated rows in the group statistics, before, not.
+    """
+    return rollouts.finished
+
+
+def apply_filter(rollouts: Rollouts, keep: jax.Array) -> Rollouts:
+    """The same rollouts with the rows where ``keep`` [B] is False out of groups and loss."""
+    return rollouts.replace(row_mask=rollouts.row_mask & keep)

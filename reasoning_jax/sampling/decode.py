@@ -1,0 +1,143 @@
+"""The jitted generation loop: prefill once per prompt, then one column per step."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from reasoning_jax.models.cache import LayerCache
+from reasoning_jax.models.transformer import Transformer, decode_step, prefill, unstack_layers
+from reasoning_jax.sampling import choose
+
+
+@struct.dataclass
+class DecodeState:
+    """Everything the loop carries; B = P prompts x n samples, N = max_tokens, S = T + N.
+
+    Prompts are left-padded to T columns so that all rows write the same column.
+
+    Attributes:
+      caches: one per layer, S columns.
+      logits: [B, V] of the next token, at temperature 1.
+      keys: [B] random key of each row.
+      prompt_starts: [B] first column of each prompt.
+      prompt_columns: scalar T.
+      tokens: [B, N] generated ids.
+      logprobs: [B, N] of those ids, full softmax at the sampling temperature.
+      counts: [B] generated tokens.
+      finished: [B] ended by an end-of-sequence id, or stopped from outside.
+      step: scalar, tokens generated so far in the longest row.
+    """
+
+    caches: list[LayerCache]
+    logits: jax.Array
+    keys: jax.Array
+    prompt_starts: jax.Array
+    prompt_columns: jax.Array
+    tokens: jax.Array
+    logprobs: jax.Array
+    counts: jax.Array
+    finished: jax.Array
+    step: jax.Array
+
+
+@functools.partial(jax.jit, static_argnames=("model", "n", "max_tokens"))
+def start(
+    model: Transformer,
+    params: dict,
+    tokens_PxT: jax.Array,
+    starts_P: jax.Array,
+    seed: jax.Array,
+    prompt_ids_P: jax.Array,
+    *,
+    n: int,
+    max_tokens: int,
+) -> DecodeState:
+    """Prefills P left-padded prompts and repeats each n times.
+
+    Args:
+      starts_P: first column of each prompt; equal to T for a row that is only padding.
+      seed: uint32 scalar; with prompt_ids_P and the sample index it fixes a row's draws.
+    """
+    length = tokens_PxT.shape[1]
+    segment_ids = (jnp.arange(length) >= starts_P[:, None]).astype(jnp.int32)
+    caches, logits = prefill(model, params, tokens_PxT, segment_ids, length + max_tokens)
+    rows = tokens_PxT.shape[0] * n
+
+    def row_key(prompt_id, sample):
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), prompt_id), sample)
+
+    prompt_ids_B, samples_B = jnp.repeat(prompt_ids_P, n), jnp.tile(jnp.arange(n), rows // n)
+    starts_B = jnp.repeat(starts_P, n)
+    return DecodeState(
+        caches=[cache.repeat(n) for cache in caches],
+        logits=jnp.repeat(logits, n, axis=0),
+        keys=jax.vmap(row_key)(prompt_ids_B, samples_B),
+        prompt_starts=starts_B,
+        prompt_columns=jnp.asarray(length),
+        tokens=jnp.zeros((rows, max_tokens), jnp.int32),
+        logprobs=jnp.zeros((rows, max_tokens), jnp.float32),
+        counts=jnp.zeros(rows, jnp.int32),
+        finished=starts_B == length,
+        step=jnp.asarray(0),
+    )
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=("model", "eos_ids", "vocab_size", "greedy", "top_k", "top_p"),
+    donate_argnames=("state",),
+)
+def advance(
+    model: Transformer,
+    params: dict,
+    state: DecodeState,
+    until: jax.Array,
+    temperature: jax.Array,
+    *,
+    eos_ids: tuple[int, ...],
+    vocab_size: int,
+    greedy: bool,
+    top_k: int,
+    top_p: float,
+) -> DecodeState:
+    """Generates until step ``until``, or until every row has finished.
+
+    Args:
+      temperature: > 0; ``greedy`` takes the most likely token and reports at this temperature.
+      vocab_size: ids from here on are padding rows of the embedding and never chosen.
+    """
+    layers = unstack_layers(params, model.config.n_layers)
+    columns = jnp.arange(state.caches[0].v_BxKxSxD.shape[2])
+    real_V = jnp.arange(model.config.vocab_size) < vocab_size
+
+    def step(s: DecodeState) -> DecodeState:
+        scaled = s.logits / temperature
+        allowed = jnp.where(real_V, scaled, -jnp.inf)
+        if greedy:
+            token = choose.greedy(allowed)
+        else:
+            uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, s.step)))(s.keys)
+            token = choose.sample(allowed, uniform, top_k=top_k, top_p=top_p)
+        chosen = jnp.take_along_axis(scaled, token[:, None], axis=1)[:, 0]
+        logprob = chosen - jax.nn.logsumexp(scaled, axis=-1)
+
+        live = ~s.finished
+        ended = jnp.isin(token, jnp.asarray(eos_ids, jnp.int32))
+        column = s.prompt_columns + s.step
+        visible = (columns >= s.prompt_starts[:, None]) & (columns <= column)
+        caches, logits = decode_step(
+            model, params, layers, s.caches, token, column - s.prompt_starts, column, visible
+        )
+        return s.replace(
+            caches=caches,
+            logits=logits,
+            tokens=s.tokens.at[:, s.step].set(jnp.where(live, token, 0)),
+            logprobs=s.logprobs.at[:, s.step].set(jnp.where(live, logprob, 0)),
+            counts=s.counts + live,
+            finished=s.finished | ended,
+            step=s.step + 1,
+        )
+
+    return jax.lax.while_loop(lambda s: (s.step < until) & jnp.any(~s.finished), step, state)

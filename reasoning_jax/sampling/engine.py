@@ -1,0 +1,206 @@
+"""The sampler: prompts in, completions out, batched into fixed shapes."""
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from reasoning_jax.models.config import ModelConfig
+from reasoning_jax.models.transformer import Transformer
+from reasoning_jax.parallel import batch_ways, make_mesh, put_batch, put_replicated, to_host
+from reasoning_jax.sampling.decode import DecodeState, advance, start
+from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.text import Tokenizer
+from reasoning_jax.types import Completion
+
+_SMALLEST_BUCKET = 16
+# Steps between looks at the text, when stop strings are asked for.
+_STOP_INTERVAL = 16
+
+
+class Sampler:
+    """Generates with the very parameters that train; no second copy, no second numerics.
+
+    Args:
+      config: architecture.
+      params: parameters, on ``mesh`` if one is given.
+      tokenizer: turns text into ids and back; gives the end-of-sequence ids.
+      mesh: devices that share the rows; None uses one device.
+      max_rows: most rows decoded at once.
+      dtype: computation dtype.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        params: dict,
+        tokenizer: Tokenizer,
+        mesh: Mesh | None = None,
+        max_rows: int = 512,
+        dtype: jnp.dtype = jnp.float32,
+    ):
+        if tokenizer.vocab_size > config.vocab_size:
+            raise ValueError(
+                f"the tokenizer has {tokenizer.vocab_size} ids but the embedding only "
+                f"{config.vocab_size} rows; they do not belong together"
+            )
+        self.params = params
+        self.tokenizer = tokenizer
+        self._mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
+        self._model = Transformer(config, mesh=mesh, dtype=dtype)
+        self._max_rows = max_rows
+
+    def with_params(self, params: dict) -> "Sampler":
+        """The same sampler over other parameters; compiled programs are shared."""
+        other = copy.copy(self)
+        other.params = params
+        return other
+
+    def generate(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        sampling: SamplingParams,
+        prompt_ids: Sequence[int] | None = None,
+    ) -> list[list[Completion]]:
+        """``outs[i][j]`` is sample j of prompt i.
+
+        A completion depends on (parameters, prompt, seed, prompt id, j) and on nothing else
+        of the batch.
+
+        Args:
+          prompts: texts, or lists of ids.
+          prompt_ids: integers that stand for the prompts in the random key; their positions
+            by default.
+
+        Raises:
+          ValueError: an empty prompt, or one that with max_tokens exceeds the context.
+        """
+        ids = [self._encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
+        prompt_ids = range(len(ids)) if prompt_ids is None else prompt_ids
+        outs: list[list[Completion]] = [[] for _ in ids]
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        step = _bucket(max(1, self._max_rows // sampling.n) // 2 + 1, 1)
+        for first in range(0, len(order), step):
+            batch = order[first : first + step]
+            state = self._run(
+                [ids[i] for i in batch], [prompt_ids[i] for i in batch], sampling
+            )
+            for slot, i in enumerate(batch):
+                rows = range(slot * sampling.n, (slot + 1) * sampling.n)
+                outs[i] = [self._completion(state, row, sampling) for row in rows]
+        return outs
+
+    def _encode(
+        self, index: int, prompt: str | Sequence[int], sampling: SamplingParams
+    ) -> list[int]:
+        ids = self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
+        context = self._model.config.max_position
+        if not ids:
+            raise ValueError(f"prompt {index} is empty; give at least one token")
+        if len(ids) + sampling.max_tokens > context:
+            raise ValueError(
+                f"prompt {index} has {len(ids)} tokens; with max_tokens {sampling.max_tokens} it "
+                f"exceeds the context of {context}; shorten the prompt or lower max_tokens"
+            )
+        return ids
+
+    def _run(
+        self, prompts: list[list[int]], prompt_ids: list[int], sampling: SamplingParams
+    ) -> "_Generated":
+        length = _bucket(max(map(len, prompts)))
+        rows = _bucket(len(prompts), 1)
+        rows += -rows % batch_ways(self._mesh)
+        tokens = np.zeros((rows, length), np.int32)
+        starts = np.full(rows, length, np.int32)
+        keys = np.zeros(rows, np.uint32)
+        for row, (prompt, prompt_id) in enumerate(zip(prompts, prompt_ids)):
+            starts[row] = length - len(prompt)
+            tokens[row, starts[row] :] = prompt
+            keys[row] = prompt_id
+        placed = put_batch((tokens, starts, keys), self._mesh)
+        seed, temperature = put_replicated(
+            (np.uint32(sampling.seed & 0xFFFFFFFF), np.float32(sampling.temperature or 1.0)),
+            self._mesh,
+        )
+        state = start(
+            self._model,
+            self.params,
+            placed[0],
+            placed[1],
+            seed,
+            placed[2],
+            n=sampling.n,
+            max_tokens=sampling.max_tokens,
+        )
+        interval = _STOP_INTERVAL if sampling.stop else sampling.max_tokens
+        for until in range(interval, sampling.max_tokens + interval, interval):
+            state = advance(
+                self._model,
+                self.params,
+                state,
+                put_replicated(np.int32(min(until, sampling.max_tokens)), self._mesh),
+                temperature,
+                eos_ids=self.tokenizer.eos_ids,
+                vocab_size=self.tokenizer.vocab_size,
+                greedy=sampling.temperature == 0,
+                top_k=sampling.top_k,
+                top_p=sampling.top_p,
+            )
+            if sampling.stop:
+                state = self._stop_on_strings(state, sampling)
+                if bool(to_host(state.finished).all()):
+                    break
+        return _Generated(
+            *to_host((state.tokens, state.logprobs, state.counts, state.finished))
+        )
+
+    def _stop_on_strings(self, state: DecodeState, sampling: SamplingParams) -> DecodeState:
+        tokens, counts, finished = to_host((state.tokens, state.counts, state.finished))
+        stopped = finished.copy()
+        for row in np.flatnonzero(~finished):
+            text = self.tokenizer.decode(tokens[row, : counts[row]].tolist())
+            stopped[row] = any(stop in text for stop in sampling.stop)
+        return state.replace(finished=put_batch(stopped, self._mesh))
+
+    def _completion(
+        self, generated: "_Generated", row: int, sampling: SamplingParams
+    ) -> Completion:
+        count = int(generated.counts[row])
+        ids = generated.tokens[row, :count].tolist()
+        reason = "stop" if ids and ids[-1] in self.tokenizer.eos_ids else "length"
+        text = self.tokenizer.decode(ids)
+        hits = [text.find(stop) for stop in sampling.stop if stop in text]
+        if hits:
+            # Generation runs on to the next look at the text: keep the tokens that made the stop.
+            count = self._tokens_until_stop(ids, sampling.stop)
+            ids, text, reason = ids[:count], text[: min(hits)], "stop"
+        logprobs = generated.logprobs[row, :count].tolist()
+        return Completion(text, tuple(ids), tuple(logprobs), reason)
+
+    def _tokens_until_stop(self, ids: list[int], stop: tuple[str, ...]) -> int:
+        low, high = 1, len(ids)
+        while low < high:
+            middle = (low + high) // 2
+            text = self.tokenizer.decode(ids[:middle])
+            low, high = (low, middle) if any(s in text for s in stop) else (middle + 1, high)
+        return low
+
+
+@dataclasses.dataclass(frozen=True)
+class _Generated:
+    tokens: np.ndarray
+    logprobs: np.ndarray
+    counts: np.ndarray
+    finished: np.ndarray
+
+
+def _bucket(size: int, smallest: int = _SMALLEST_BUCKET) -> int:
+    """The next power of two, so that few shapes are ever compiled."""
+    bucket = smallest
+    while bucket < size:
+        bucket *= 2
+    return bucket
