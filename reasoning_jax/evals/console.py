@@ -17,6 +17,8 @@ PLAIN_INTERVAL = 10.0
 """Seconds between the lines that stand for a bar where output is not a terminal."""
 
 
+_UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from, size, name
+
 Metrics = Mapping[str, float | None]
 
 
@@ -60,7 +62,7 @@ class Progress:
     def update(self, step: int, metrics: Metrics | None = None) -> None:
         """Says that ``step`` steps are done; ``metrics`` are those of the log, any subset."""
         self.step = step
-        self._latest.update({k: v for k, v in (metrics or {}).items() if v is not None})
+        self._latest.update({k: float(v) for k, v in (metrics or {}).items() if v is not None})
         self._last = (step, time.monotonic())
         self._first = self._first or self._last
         self.on_update()
@@ -97,9 +99,7 @@ def _bar(state: Progress, console: rich.console.Console) -> Iterator[Callable[[]
         rich.progress.TextColumn("{task.fields[summary]}", style="cyan", markup=False),
     )
     with rich.progress.Progress(*columns, console=console) as bar:
-        task = bar.add_task(
-            state.description, total=state.total, completed=state.step, summary=""
-        )
+        task = bar.add_task(state.description, total=state.total, completed=state.step, summary="")
         yield lambda: bar.update(task, completed=state.step, summary=state.summary())
 
 
@@ -136,7 +136,7 @@ def evaluation_table(
     Args:
       title: what was evaluated.
       metrics: the logged names, ``eval/pass@1``, ``eval/pass@1_interval`` ...; others are ignored.
-        An ``_interval`` is the half-width about the value of the same name.
+        An ``_interval`` is half the width of the 95 % interval of the value of the same name.
       before: the same of an earlier evaluation, or None.
       console: where to write; standard output when None.
     """
@@ -153,9 +153,7 @@ def evaluation_table(
             table.add_row(name.removeprefix("eval/"), now)
         else:
             change = show_change(name, before.get(name), metrics[name])
-            table.add_row(
-                name.removeprefix("eval/"), show_measurement(name, before), now, change
-            )
+            table.add_row(name.removeprefix("eval/"), show_measurement(name, before), now, change)
     (console or rich.console.Console()).print(table)
 
 
@@ -207,10 +205,8 @@ def show_change(name: str, before: float | None, after: float | None) -> str:
 
 def short_number(value: float) -> str:
     """Three significant digits or whole, thousands as k, M, G: ``0.0132``, ``4096``, ``12.5k``."""
-    unit = ""
-    for larger in ("k", "M", "G"):
-        if abs(value) >= (1e4 if larger == "k" else 1e3):
-            value, unit = value / 1e3, larger
+    _, size, unit = next((row for row in _UNITS if abs(value) >= row[0]), (0.0, 1.0, ""))
+    value = value / size
     return f"{value:.0f}{unit}" if abs(value) >= 100 else f"{value:.3g}{unit}"
 
 

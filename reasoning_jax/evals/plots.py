@@ -9,11 +9,12 @@ import dataclasses
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import accumulate, cycle
 from typing import TYPE_CHECKING, Any
 
-from reasoning_jax.evals.console import short_number
+from reasoning_jax.evals.console import evaluation_names, is_fraction, short_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,20 +100,17 @@ def curves(
       scale: ``linear`` or ``log`` (values that are not positive leave a log axis).
       bottom: lower end of the vertical axis; chosen by the data when None.
     """
+    positive = any((line.get(name) or 0.0) > 0 for line in lines for name in series.values())
+    logarithmic = scale == "log" and positive  # an exact zero gap still deserves its chart
 
     def draw(axes: "Axes", timeline: _Timeline) -> None:
         for colour, (label, name) in zip(COLOURS, series.items()):
-            for stage, (x, y) in _by_stage(lines, name, timeline, scale == "log").items():
-                smooth = _running_mean(y, max(1, len(y) // 40))
-                if len(y) >= 80:
-                    axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.3)
-                label_once = label if stage == _first_stage(lines, name) else None
-                axes.plot(x, smooth, color=colour, linewidth=1.6, label=label_once)
-        axes.set_yscale(scale)
-        if scale == "log":
+            for x, y in _by_stage(lines, name, timeline, logarithmic).values():
+                _noisy(axes, x, y, color=colour, label=label)
+                label = None
+        axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
+        if logarithmic:
             _decades(axes)
-        else:
-            axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
         if bottom is not None:
             axes.set_ylim(bottom=bottom)
 
@@ -125,16 +123,13 @@ def mean_and_sd(lines: Lines, mean: str, sd: str) -> "Figure | None":
     def draw(axes: "Axes", timeline: _Timeline) -> None:
         spread = _by_stage(lines, sd, timeline)
         for stage, (x, y) in _by_stage(lines, mean, timeline).items():
-            window = max(1, len(y) // 40)
-            middle = _running_mean(y, window)
             if stage in spread and len(spread[stage][1]) == len(y):
-                half = _running_mean(spread[stage][1], window)
+                middle, half = _smooth(y), _smooth(spread[stage][1])
                 low = [m - h for m, h in zip(middle, half)]
                 high = [m + h for m, h in zip(middle, half)]
                 axes.fill_between(x, low, high, color=COLOURS[0], alpha=0.16, linewidth=0)
-            if len(y) >= 80:
-                axes.plot(x, y, color=COLOURS[0], linewidth=0.7, alpha=0.35)
-            axes.plot(x, middle, color=COLOURS[0], linewidth=1.6)
+            _noisy(axes, x, y, color=COLOURS[0])
+        axes.yaxis.set_major_formatter(lambda value, _: short_number(value))
 
     return _figure(lines, [mean], draw)
 
@@ -142,24 +137,24 @@ def mean_and_sd(lines: Lines, mean: str, sd: str) -> "Figure | None":
 def accuracy(lines: Lines) -> "Figure | None":
     """Accuracy at every evaluation of the run, in per cent: sampled, greedy, majority, pass@k.
 
-    Intervals, where logged, are bands.
+    Intervals, where logged, are upright bars.
     """
-    names = [n for line in lines for n in line if re.fullmatch(r"eval/(greedy|(pass|maj)@\d+)", n)]
-    order = {"pass@1": 0, "greedy": 1}
-    names = sorted(set(names), key=lambda n: (order.get(n[5:], 2), n))
+    logged = {name: None for line in lines for name in line}
+    names = [
+        name
+        for name in evaluation_names(logged)
+        if is_fraction(name) and not name.endswith("truncated")
+    ]
 
     def draw(axes: "Axes", timeline: _Timeline) -> None:
-        for colour, marker, name in zip(COLOURS, "osD^vP", names):
-            points = [p for xy in _by_stage(lines, name, timeline).values() for p in zip(*xy)]
-            x, y = zip(*points)
+        for colour, marker, name in zip(cycle(COLOURS), cycle("osD^vP"), names):
+            rows = [line for line in lines if line.get(name) is not None]
+            x = [timeline.position(row["stage"], row["step"]) for row in rows]
+            y = [100 * row[name] for row in rows]
+            half = [100 * (row.get(f"{name}_interval") or 0.0) for row in rows]
             label = "sampled (pass@1)" if name == "eval/pass@1" else name.removeprefix("eval/")
-            axes.plot(
-                x, [100 * v for v in y], color=colour, marker=marker, ms=3.6, lw=1.6, label=label
-            )
-            for xs, middle, half in _with_interval(lines, name, timeline):
-                low = [100 * (m - h) for m, h in zip(middle, half)]
-                high = [100 * (m + h) for m, h in zip(middle, half)]
-                axes.fill_between(xs, low, high, color=colour, alpha=0.14, linewidth=0)
+            style = {"color": colour, "marker": marker, "ms": 3.4, "lw": 1.5, "clip_on": False}
+            axes.errorbar(x, y, half, elinewidth=1.0, label=label, **style)
         axes.set_ylim(0, 100)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
 
@@ -181,7 +176,7 @@ def stacked(lines: Lines, series: Mapping[str, str], share: bool = False) -> "Fi
             if share:
                 totals = [sum(column) or 1.0 for column in zip(*parts)]
                 parts = [[100 * v / t for v, t in zip(part, totals)] for part in parts]
-            parts = [_running_mean(part, max(1, len(part) // 40)) for part in parts]
+            parts = [_smooth(part) for part in parts]
             labels = list(series) if stage == next(iter(timeline.starts)) else ()
             axes.stackplot(
                 x, *parts, labels=labels, colors=COLOURS[: len(parts)], alpha=0.75, linewidth=0
@@ -208,7 +203,7 @@ CHARTS = (
     Chart(
         "Results",
         "Accuracy",
-        "every evaluation of the run, stage by stage; band: interval of the estimate",
+        "every evaluation of the run, stage by stage; bars: 95% interval",
         accuracy,
         wide=True,
     ),
@@ -237,7 +232,9 @@ CHARTS = (
         "nats per token",
         partial(curves, series={"entropy": "rl/entropy"}, bottom=0.0),
     ),
-    Chart("Policy", "KL to the reference", "nats per token", partial(curves, series={"kl": "rl/kl"})),
+    Chart(
+        "Policy", "KL to the reference", "nats per token", partial(curves, series={"kl": "rl/kl"})
+    ),
     Chart(
         "Policy",
         "Clipped tokens",
@@ -319,13 +316,14 @@ def to_svg(figure: "Figure") -> str:
 
 def _figure(
     lines: Lines,
-    names: Sequence[str],
+    names: Collection[str],
     draw: "Callable[[Axes, _Timeline], None]",
     width: float = 3.8,
 ) -> "Figure | None":
     """One panel of ``width`` x 2.3 inches; None unless the metrics span at least two points."""
-    timeline = _timeline(lines, set(names))
-    if not any(timeline.spans.values()):
+    rows = [line for line in lines if any(line.get(name) is not None for name in names)]
+    timeline = _timeline(rows)
+    if len({timeline.position(row["stage"], row["step"]) for row in rows}) < 2:
         return None
     import matplotlib
     from matplotlib.figure import Figure
@@ -342,11 +340,10 @@ def _figure(
     return figure
 
 
-def _timeline(lines: Lines, names: set[str]) -> _Timeline:
+def _timeline(lines: Lines) -> _Timeline:
     spans: dict[str, int] = {}
     for line in lines:
-        if any(line.get(name) is not None for name in names):
-            spans[line["stage"]] = max(spans.get(line["stage"], 0), line["step"])
+        spans[line["stage"]] = max(spans.get(line["stage"], 0), line["step"])
     starts, start = {}, 0
     for stage, span in spans.items():
         starts[stage] = start
@@ -384,9 +381,10 @@ def _name_steps(axes: "Axes", timeline: _Timeline) -> None:
 
 
 def _decades(axes: "Axes") -> None:
-    """Ticks at powers of ten, and between them where the axis spans few."""
+    """A log axis with ticks at powers of ten, and between them where it spans few."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
+    axes.set_yscale("log")
     low, high = axes.get_ylim()
     few = math.log10(high / low) < 2
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6))
@@ -408,30 +406,21 @@ def _by_stage(
     return found
 
 
-def _with_interval(
-    lines: Lines, name: str, timeline: _Timeline
-) -> list[tuple[list[float], list[float], list[float]]]:
-    """Positions, values and half-widths of the evaluations that have an interval."""
-    both = [
-        line
-        for line in lines
-        if line.get(name) is not None and line.get(f"{name}_interval") is not None
-    ]
-    middle = _by_stage(both, name, timeline)
-    half = _by_stage(both, f"{name}_interval", timeline)
-    return [(*middle[stage], half[stage][1]) for stage in middle]
+def _noisy(
+    axes: "Axes", x: Sequence[float], y: Sequence[float], color: str, label: str | None = None
+) -> None:
+    """A curve smoothed over its faint self; one too short to smooth is drawn once."""
+    smooth = _smooth(y)
+    if smooth != list(y):
+        axes.plot(x, y, color=color, linewidth=0.7, alpha=0.3)
+    axes.plot(x, smooth, color=color, linewidth=1.6, label=label)
 
 
-def _first_stage(lines: Lines, name: str) -> str:
-    return next(line["stage"] for line in lines if line.get(name) is not None)
-
-
-def _running_mean(values: Sequence[float], window: int) -> list[float]:
-    """Mean over the ``2 * window - 1`` values about each, fewer at the ends."""
-    if window == 1:
+def _smooth(values: Sequence[float]) -> list[float]:
+    """Running mean over about a twentieth of the values, fewer at the ends; of 80 or more."""
+    reach, count = len(values) // 40, len(values)
+    if reach < 2:
         return list(values)
-    sums = [0.0]
-    for value in values:
-        sums.append(sums[-1] + value)
-    ends = [(max(0, i - window + 1), min(len(values), i + window)) for i in range(len(values))]
+    sums = [0.0, *accumulate(values)]
+    ends = [(max(0, i - reach + 1), min(count, i + reach)) for i in range(count)]
     return [(sums[high] - sums[low]) / (high - low) for low, high in ends]

@@ -123,7 +123,7 @@ def _results(lines: Lines) -> str:
         for stage, evaluations in stages.items()
     )
     return (
-        '<p class="note">The last evaluation of each stage, ± its '
+        '<p class="note">The last evaluation of each stage, ± half its 95% '
         "interval; below it the first one and the change (of shares in points).</p>"
         f'<div class="scroll"><table class="results"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
@@ -165,7 +165,7 @@ def _sections(lines: Lines) -> Iterator[str]:
 def _chart(chart: plots.Chart, svg: str) -> str:
     wide = ' class="wide"' if chart.wide else ""
     return (
-        f'<figure{wide}><figcaption><b>{_text(chart.title)}</b>'
+        f"<figure{wide}><figcaption><b>{_text(chart.title)}</b>"
         f"<span>{_text(chart.note)}</span></figcaption>{svg}</figure>"
     )
 
@@ -301,7 +301,7 @@ figure.wide { grid-column: span 2; }
 figcaption { flex: 1; font-size: 14px; line-height: 1.35; margin-bottom: 6px; }
 figcaption b { font-weight: 600; display: block; }
 figcaption span { font-size: 12px; }
-svg { display: block; width: 100%; height: auto; overflow: visible; }
+svg { display: block; width: 100%; max-width: 780px; height: auto; overflow: visible; }
 svg text { font-family: inherit !important; font-variant-numeric: tabular-nums; }
 .samples { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); }
@@ -325,6 +325,7 @@ details pre { margin-top: 12px; padding: 12px 14px; background: var(--shade); bo
 @media (max-width: 740px) {
   figure.wide { grid-column: auto; overflow-x: auto; }
   figure.wide svg { min-width: 520px; }
+  figure:not(.wide) svg { max-width: 420px; }
 }
 @media (max-width: 640px) {
   main { padding: 28px 16px 56px; }

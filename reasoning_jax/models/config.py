@@ -4,7 +4,7 @@ import dataclasses
 
 NORM_PLACEMENTS = ("pre", "post", "sandwich")
 QK_NORMS = ("none", "head", "full")
-ACTIVATIONS = ("silu", "gelu_tanh")
+ACTIVATIONS = ("silu", "gelu", "gelu_tanh")
 ROPE_SCALINGS = ("none", "linear", "llama3", "yarn")
 
 
@@ -97,7 +97,7 @@ class ModelConfig:
     n_kv_heads: int
     head_dim: int
     d_ff: int
-    architecture: str = "qwen2"
+    architecture: str = "llama"
     max_position: int = 4096
     norm_placement: str = "pre"
     norm_eps: float = 1e-6
@@ -149,4 +149,3 @@ class ModelConfig:
     def attention_scale(self) -> float:
         """Multiplier of q·k."""
         return self.query_scale if self.query_scale is not None else self.head_dim**-0.5
-

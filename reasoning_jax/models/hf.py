@@ -1,2 +1,366 @@
-def load_hf(): ...
-def save_hf(): ...
+"""Weights in the Hugging Face layout: a folder of safetensors in, a folder of safetensors out."""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from reasoning_jax.models.config import ModelConfig
+from reasoning_jax.models.hf_config import config_from_hf, config_to_hf
+from reasoning_jax.models.parameters import abstract_params, param_shardings
+
+CONFIG = "config.json"
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+# A module of our tree -> its module on the hub, and the number of input axes of its kernel
+# [*inputs, *outputs], stored there as [outputs, inputs]; None where both layouts are the same.
+_MODULES: dict[str, tuple[str, int | None]] = {
+    "embedding": ("model.embed_tokens", None),
+    "final_norm": ("model.norm", None),
+    "head": ("lm_head", 1),
+    "attention/q": ("self_attn.q_proj", 1),
+    "attention/k": ("self_attn.k_proj", 1),
+    "attention/v": ("self_attn.v_proj", 1),
+    "attention/o": ("self_attn.o_proj", 2),
+    "attention/q_norm": ("self_attn.q_norm", None),
+    "attention/k_norm": ("self_attn.k_norm", None),
+    "attention_norm": ("input_layernorm", None),
+    "attention_post_norm": ("post_attention_layernorm", None),
+    "mlp_norm": ("pre_feedforward_layernorm", None),
+    "mlp_post_norm": ("post_feedforward_layernorm", None),
+    "mlp/gate": ("mlp.gate_proj", 1),
+    "mlp/up": ("mlp.up_proj", 1),
+    "mlp/down": ("mlp.down_proj", 1),
+    "moe/router": ("mlp.gate", 1),
+    "moe/gate": ("mlp.experts.{expert}.gate_proj", 1),
+    "moe/up": ("mlp.experts.{expert}.up_proj", 1),
+    "moe/down": ("mlp.experts.{expert}.down_proj", 1),
+    "moe/shared/gate": ("mlp.shared_expert.gate_proj", 1),
+    "moe/shared/up": ("mlp.shared_expert.up_proj", 1),
+    "moe/shared/down": ("mlp.shared_expert.down_proj", 1),
+    "moe/shared_gate": ("mlp.shared_expert_gate", 1),
+}
+# Pre-norm families keep the name of the norm after attention for the one before the MLP.
+_PRE_NORM_MODULES = _MODULES | {"mlp_norm": ("post_attention_layernorm", None)}
+_LAYERS = "layers/block/"
+
+_FLOATS = ("F64", "F32", "F16", "BF16")
+_BUFFERS = re.compile(r"rotary_emb\.inv_freq$|^(model\.)?(vision_tower|multi_modal_projector)\.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaf:
+    """One parameter of our tree and the hub tensors it is stacked from.
+
+    Attributes:
+      shape: of the parameter, leading axes over layers and experts included.
+      inputs: input axes of the kernel; 0 for a bias; None where both layouts are the same.
+      slots: hub name -> index into the leading axes.
+    """
+
+    shape: tuple[int, ...]
+    inputs: int | None
+    slots: Mapping[str, tuple[int, ...]]
+
+    @property
+    def slot_shape(self) -> tuple[int, ...]:
+        """Shape of one slot in our layout."""
+        return self.shape[len(next(iter(self.slots.values()))) :]
+
+    @property
+    def hub_shape(self) -> tuple[int, ...]:
+        """Shape of one slot on the hub."""
+        if self.inputs is None:
+            return self.slot_shape
+        inputs, outputs = self.slot_shape[: self.inputs], self.slot_shape[self.inputs :]
+        return (math.prod(outputs), *([math.prod(inputs)] if inputs else []))
+
+    def to_hub(self, slot: np.ndarray) -> np.ndarray:
+        """A slot in the layout of the hub, contiguous."""
+        if self.inputs is not None:
+            slot = slot.reshape(self.hub_shape[::-1]).T
+        return np.ascontiguousarray(slot)
+
+    def from_hub(self, tensor: np.ndarray) -> np.ndarray:
+        """The inverse of ``to_hub``."""
+        return tensor if self.inputs is None else tensor.T.reshape(self.slot_shape)
+
+
+def hub_leaves(config: ModelConfig) -> dict:
+    """The parameter tree with a Leaf for every parameter: the one map between the layouts."""
+    modules = _PRE_NORM_MODULES if config.norm_placement == "pre" else _MODULES
+
+    def describe(key_path: tuple, parameter: jax.ShapeDtypeStruct) -> Leaf:
+        path = "/".join(key.key for key in key_path)
+        module, kind = path.removeprefix(_LAYERS), "weight"
+        if module not in modules:
+            module, _, own = module.rpartition("/")
+            kind = "bias" if own == "bias" else "weight"
+        name, inputs = modules[module]
+        inputs = 0 if kind == "bias" else inputs
+        prefix = "model.layers.{layer}." if path.startswith(_LAYERS) else ""
+        name = f"{prefix}{name}.{kind}"
+        sizes = {axis: parameter.shape[i] for i, axis in enumerate(re.findall(r"{(\w+)}", name))}
+        slots = {
+            name.format(**dict(zip(sizes, index))): index
+            for index in itertools.product(*map(range, sizes.values()))
+        }
+        return Leaf(parameter.shape, inputs, slots)
+
+    return jax.tree_util.tree_map_with_path(describe, abstract_params(config))
+
+
+def load_hf(
+    folder: str | os.PathLike, mesh: Mesh | None = None, dtype: jnp.dtype = jnp.float32
+) -> tuple[ModelConfig, dict]:
+    """Reads config.json and safetensors, whole or sharded, of any supported family.
+
+    Names and shapes are checked from the file headers before any data is read. Host memory
+    holds one stacked parameter at a time.
+
+    Args:
+      mesh: parameters are split over it by ``param_shardings``; None for the default device.
+      dtype: of every parameter, whatever the files hold.
+
+    Raises:
+      FileNotFoundError: no folder, config or weights.
+      ValueError: unsupported config, broken file, or tensors that do not fit the config,
+        all of them listed.
+    """
+    folder = pathlib.Path(folder)
+    config = read_config(folder)
+    leaves = hub_leaves(config)
+    with contextlib.ExitStack() as stack:
+        tensors = {}
+        for path in _weight_files(folder):
+            file = stack.enter_context(_open(path))
+            tensors |= {_decoder_name(name): file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        _check_tensors(folder, leaves, tensors)
+
+        def read(leaf: Leaf, sharding: NamedSharding | None = None) -> jax.Array:
+            host = np.empty(leaf.shape, dtype)
+            for name, index in leaf.slots.items():
+                host[index] = leaf.from_hub(tensors[name][...])
+            if sharding is None:
+                return jnp.asarray(host)
+            return jax.make_array_from_callback(host.shape, sharding, host.__getitem__)
+
+        if mesh is None:
+            return config, jax.tree.map(read, leaves)
+        return config, jax.tree.map(read, leaves, param_shardings(config, mesh))
+
+
+def save_hf(
+    folder: str | os.PathLike,
+    config: ModelConfig,
+    params: dict,
+    dtype: jnp.dtype | None = None,
+    max_shard_bytes: int = 5_000_000_000,
+) -> None:
+    """Writes a folder that transformers loads with equal logits.
+
+    The folder appears whole or not at all; other files of an existing folder (a tokenizer)
+    are kept. Host memory holds one stacked parameter and one shard. With several processes
+    all must call; the first one writes.
+
+    Args:
+      dtype: of the files; None keeps that of the parameters.
+      max_shard_bytes: more than this is split into files listed by an index.
+
+    Raises:
+      ValueError: the architecture cannot express the config, or params do not fit it.
+    """
+    data = config_to_hf(config)
+    leaves = hub_leaves(config)
+    _check_params(leaves, params)
+    pairs = list(zip(jax.tree.leaves(leaves), jax.tree.leaves(params)))
+
+    def arrays() -> Iterator[tuple[str, np.ndarray]]:
+        for leaf, value in pairs:
+            host = _to_host(value).astype(dtype or value.dtype, copy=False)
+            for name, index in leaf.slots.items():
+                yield name, leaf.to_hub(host[index])
+
+    if jax.process_index() > 0:
+        collections.deque(arrays(), maxlen=0)  # takes part in gathering
+        return
+
+    sizes = {
+        name: math.prod(leaf.hub_shape) * jnp.dtype(dtype or value.dtype).itemsize
+        for leaf, value in pairs
+        for name in leaf.slots
+    }
+    data["torch_dtype"] = str(jnp.dtype(dtype or pairs[0][1].dtype))
+    shards = _shards(sizes, max_shard_bytes)
+    stream = arrays()
+    with _replacing(pathlib.Path(folder)) as fresh:
+        weight_map = {}
+        for number, names in enumerate(shards, start=1):
+            file = SINGLE
+            if len(shards) > 1:
+                file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+            tensors = dict(itertools.islice(stream, len(names)))
+            save_file(tensors, fresh / file, metadata={"format": "pt"})
+            weight_map |= dict.fromkeys(names, file)
+        if len(shards) > 1:
+            index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
+            _write_json(fresh / INDEX, index)
+        _write_json(fresh / CONFIG, data)
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); fetch the file again") from error
+
+
+def _write_json(path: pathlib.Path, data: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n")
+
+
+def read_config(folder: pathlib.Path) -> ModelConfig:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {CONFIG} in {folder}; give the folder of a downloaded or saved Hugging Face model"
+        )
+    data = _read_json(path)
+    try:
+        return config_from_hf(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    if (folder / INDEX).is_file():
+        names = sorted(set(_read_json(folder / INDEX)["weight_map"].values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f"{folder / INDEX} lists files that are not there: {', '.join(missing)}; "
+                "finish the download"
+            )
+        return [folder / name for name in names]
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    raise FileNotFoundError(
+        f"no {SINGLE} or {INDEX} in {folder}; download the weights, or convert other formats "
+        "with save_pretrained(..., safe_serialization=True) of transformers"
+    )
+
+
+def _open(path: pathlib.Path) -> safe_open:
+    try:
+        return safe_open(path, framework="numpy")
+    except SafetensorError as error:
+        raise ValueError(f"{path} is broken ({error}); download or save it again") from error
+
+
+def _decoder_name(name: str) -> str:
+    """The name without the prefix that multimodal checkpoints give their text decoder."""
+    name = name.removeprefix("language_model.")
+    return re.sub(r"^model\.language_model\.", "model.", name)
+
+
+def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: dict[str, Any]) -> None:
+    """Raises one ValueError with everything that is missing, unexpected or misshapen."""
+    expected = {name: leaf.hub_shape for leaf in jax.tree.leaves(leaves) for name in leaf.slots}
+    problems = [
+        f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors
+    ]
+    for name, tensor in tensors.items():
+        shape, stored = tuple(tensor.get_shape()), tensor.get_dtype()
+        if name in expected:
+            if shape != expected[name]:
+                problems.append(f"wrong shape: {name} {shape}, expected {expected[name]}")
+            if stored not in _FLOATS:
+                problems.append(f"wrong dtype: {name} {stored}, expected {', '.join(_FLOATS)}")
+        elif not _BUFFERS.search(name) and not _is_tied_copy(name, tensors):
+            problems.append(f"unexpected: {name} {shape}")
+    if problems:
+        listing = "\n  ".join(problems)
+        raise ValueError(
+            f"the tensors in {folder} do not fit its {CONFIG}; correct one of them:\n  {listing}"
+        )
+
+
+def _is_tied_copy(name: str, tensors: Mapping[str, Any]) -> bool:
+    """Whether this is the embedding, written once more by a tied model."""
+    embedding = tensors.get("model.embed_tokens.weight")
+    if name != "lm_head.weight" or embedding is None:
+        return False
+    return np.array_equal(tensors[name][...], embedding[...])
+
+
+def _check_params(leaves: dict, params: dict) -> None:
+    def shapes(tree: dict) -> dict[str, tuple[int, ...]]:
+        pairs = jax.tree_util.tree_leaves_with_path(tree)
+        return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in pairs}
+
+    expected, given = shapes(leaves), shapes(params)
+    if expected != given:
+        different = sorted(dict(expected.items() ^ given.items()))
+        listing = "\n  ".join(
+            f"{path}: {given.get(path)}, expected {expected.get(path)}" for path in different
+        )
+        raise ValueError(f"params do not fit the config:\n  {listing}")
+
+
+def _to_host(value: jax.Array | np.ndarray) -> np.ndarray:
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        value = multihost_utils.process_allgather(value, tiled=True)
+    return np.asarray(value)
+
+
+def _shards(sizes: Mapping[str, int], max_bytes: int) -> list[list[str]]:
+    """Names in order, cut before a file would pass max_bytes; a larger tensor lies alone."""
+    shards, room = [], 0
+    for name, size in sizes.items():
+        if not shards or size > room:
+            shards.append([])
+            room = max_bytes
+        shards[-1].append(name)
+        room -= size
+    return shards
+
+
+@contextlib.contextmanager
+def _replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A new sibling folder that takes the place of ``folder`` once the block succeeds."""
+    folder = folder.resolve()
+    fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    own_files = shutil.ignore_patterns(CONFIG, INDEX, "*.safetensors")
+
+    def replaced(path: str, names: list[str]) -> set[str]:
+        return own_files(path, names) if pathlib.Path(path) == folder else set()
+
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        if folder.exists():
+            shutil.copytree(folder, fresh, ignore=replaced, dirs_exist_ok=True)
+            folder.rename(old)
+        fresh.rename(folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

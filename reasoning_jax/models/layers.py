@@ -15,6 +15,7 @@ from reasoning_jax.parallel.mesh import constrain, gather
 
 ACTIVATIONS = {
     "silu": nn.silu,
+    "gelu": lambda x: nn.gelu(x, approximate=False),
     "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
 }
 

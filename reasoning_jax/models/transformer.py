@@ -144,9 +144,7 @@ class Transformer(nn.Module):
             head = gather(self.embedding, self.mesh, "vocab", "embed").T
         else:
             head = gather(self.head, self.mesh, "embed", "vocab")
-        logits = jnp.matmul(
-            hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32
-        )
+        logits = jnp.matmul(hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32)
         if self.config.final_softcap is not None:
             cap = self.config.final_softcap
             logits = cap * jnp.tanh(logits / cap)

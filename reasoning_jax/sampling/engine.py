@@ -14,10 +14,10 @@ from reasoning_jax.models.transformer import Transformer
 from reasoning_jax.parallel import batch_ways, make_mesh, put_batch, put_replicated, to_host
 from reasoning_jax.sampling.decode import DecodeState, advance, start
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.shapes import bucket
 from reasoning_jax.text import Tokenizer
 from reasoning_jax.types import Completion
 
-_SMALLEST_BUCKET = 16
 # Steps between looks at the text, when stop strings are asked for.
 _STOP_INTERVAL = 16
 
@@ -83,7 +83,7 @@ class Sampler:
         prompt_ids = range(len(ids)) if prompt_ids is None else prompt_ids
         outs: list[list[Completion]] = [[] for _ in ids]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        step = _bucket(max(1, self._max_rows // sampling.n) // 2 + 1, 1)
+        step = 1 << (max(1, self._max_rows // sampling.n).bit_length() - 1)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
             state = self._run(
@@ -111,8 +111,8 @@ class Sampler:
     def _run(
         self, prompts: list[list[int]], prompt_ids: list[int], sampling: SamplingParams
     ) -> "_Generated":
-        length = _bucket(max(map(len, prompts)))
-        rows = _bucket(len(prompts), 1)
+        length = bucket(max(map(len, prompts)))
+        rows = bucket(len(prompts), 1)
         rows += -rows % batch_ways(self._mesh)
         tokens = np.zeros((rows, length), np.int32)
         starts = np.full(rows, length, np.int32)
@@ -197,10 +197,3 @@ class _Generated:
     counts: np.ndarray
     finished: np.ndarray
 
-
-def _bucket(size: int, smallest: int = _SMALLEST_BUCKET) -> int:
-    """The next power of two, so that few shapes are ever compiled."""
-    bucket = smallest
-    while bucket < size:
-        bucket *= 2
-    return bucket

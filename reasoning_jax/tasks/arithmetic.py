@@ -48,6 +48,8 @@ def _value(node: ast.expr, source: str) -> Fraction:
             return Fraction(source[node.col_offset : node.end_col_offset])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, source)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _value(operand, source)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _NODES:
             return _NODES[type(op)](_value(left, source), _value(right, source))
     raise ValueError(f"only + - * / may be used: {source!r}")

@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import itertools
 from random import Random
 from typing import Any, ClassVar
 
@@ -63,12 +64,13 @@ class Generated(abc.ABC):
         for field in ("train_size", "validation_size", "test_size"):
             require(getattr(self, field) >= 0, self, field, "at least 0")
         random = Random(0)
-        drawn = (self.draw(random) for _ in range(PROBE_DRAWS))
-        distinct = len({self.key(latent) for latent in drawn if latent is not None})
+        drawn = (self.draw(random) for _ in range(MAX_DRAWS))
+        found = itertools.islice((latent for latent in drawn if latent is not None), PROBE_DRAWS)
+        distinct = len({self.key(latent) for latent in found})
         if distinct < PROBE_DISTINCT:
             raise ValueError(
-                f"{self.name}: {PROBE_DRAWS} draws gave only {distinct} different problems, too "
-                "few for disjoint splits; make the problems longer or their numbers larger"
+                f"{self.name}: {PROBE_DRAWS} problems drawn were only {distinct} different ones, "
+                "too few for disjoint splits; make them longer or their numbers larger"
             )
 
     def size(self, split: str) -> int:

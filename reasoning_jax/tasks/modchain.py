@@ -79,7 +79,8 @@ class ModChain(Generated):
         Reasons: "format" (a step missing, too many, or no residue), "exact", "different".
         """
         steps = _steps(response)
-        if len(steps) != len(problem.info["steps"]) or not set(steps) <= _NUMERALS.keys():
+        residues = all(_NUMERALS.get(step, self.modulus) < self.modulus for step in steps)
+        if not residues or len(steps) != len(problem.info["steps"]):
             return Verdict(False, "format")
         right = steps[-1] == problem.answer
         return Verdict(right, "exact" if right else "different", steps[-1])

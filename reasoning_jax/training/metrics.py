@@ -177,7 +177,7 @@ def read_metrics(workdir: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def read_lines(path: str | os.PathLike) -> Iterator[dict[str, Any]]:
-    """Yields the JSON objects of a file, one a line; ValueError names the number of a broken one."""
+    """Yields the JSON objects of a file, one a line; a ValueError gives the number of a bad one."""
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -191,12 +191,12 @@ def read_lines(path: str | os.PathLike) -> Iterator[dict[str, Any]]:
 
 def _number(name: str, value: Any) -> float | None:
     try:
-        number = _plain(value)
-    except ValueError as error:
-        raise ValueError(f"metric {name!r} must be one number, not {value!r}") from error
-    if number is not None and not isinstance(number, int | float):
+        number = value.item() if hasattr(value, "item") else value
+    except ValueError:
+        number = None
+    if type(number) not in (int, float):
         raise ValueError(f"metric {name!r} must be one number, not {value!r}")
-    return number
+    return _plain(number)
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,12 @@ def ema(decay: float) -> optax.GradientTransformation:
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay is {decay}; it must lie in [0, 1)")
-    return optax.ema(decay, debias=True, accumulator_dtype=jnp.float32)
+    average = optax.ema(decay, debias=True, accumulator_dtype=jnp.float32)
+
+    def update(params, state, _=None):
+        return average.update(optax.tree.cast(params, jnp.float32), state)
+
+    return optax.GradientTransformation(average.init, update)
 
 
 def _warm_up(peak: float, warmup_steps: float, after: optax.Schedule) -> optax.Schedule:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 
 Policy = Callable[[str], str | None]
 
-_BRACES = re.compile(r"\\f?boxed\s*\{|\\.|[{}]", re.DOTALL)
-_HASHES = re.compile(r"####([^\n]*)")
+_BRACES = re.compile(r"\\{1,2}f?boxed\s*\{|\\.|[{}]", re.DOTALL)
+_HASHES = re.compile("####")
 _STATED = (
-    re.compile(r"final answer is\b:?([^\n]*)", re.IGNORECASE),
-    re.compile(r"answer is\b:?([^\n]*)", re.IGNORECASE),
+    re.compile(r"final answer(?: is\b:?|:)", re.IGNORECASE),
+    re.compile(r"answer is\b:?", re.IGNORECASE),
 )
 _SENTENCE_END = re.compile(r"\.(?=\s|$)")
-_NUMBER = re.compile(r"([-+]?(?:[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?)")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?")
 
 
 def after_think(text: str) -> str | None:
@@ -41,13 +41,13 @@ def boxed(text: str) -> str | None:
 
 def after_hashes(text: str) -> str | None:
     """The rest of the line after the last ``####``, the mark of GSM8K."""
-    return _last(_HASHES, text)
+    return _rest_of_line(_HASHES, text)
 
 
 def stated(text: str) -> str | None:
-    """The rest of the sentence after the last "final answer is", else after "answer is"."""
+    """The rest of the sentence after the last "final answer is" (or ":"), else "answer is"."""
     for phrase in _STATED:
-        sentence = _last(phrase, text)
+        sentence = _rest_of_line(phrase, text)
         if sentence is not None:
             return _SENTENCE_END.split(sentence, maxsplit=1)[0].strip()
     return None
@@ -55,7 +55,8 @@ def stated(text: str) -> str | None:
 
 def last_number(text: str) -> str | None:
     """The last numeral of the text. For evaluation only: a reward on it pays for guessing."""
-    return _last(_NUMBER, text)
+    number = _last(_NUMBER, text)
+    return number[0] if number else None
 
 
 def whole(text: str) -> str:
@@ -73,8 +74,13 @@ def extract(text: str, policies: Iterable[Policy] = MARKED) -> str | None:
     return next((found for policy in policies if (found := policy(text)) is not None), None)
 
 
-def _last(pattern: re.Pattern[str], text: str) -> str | None:
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     last = None
     for match in pattern.finditer(text):
         last = match
-    return last[1].strip() if last else None
+    return last
+
+
+def _rest_of_line(mark: re.Pattern[str], text: str) -> str | None:
+    found = _last(mark, text)
+    return text[found.end() :].split("\n", 1)[0].strip() if found else None

@@ -1,0 +1,86 @@
+"""Evaluating a policy on problems: sampled, greedy and voted accuracy."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from reasoning_jax.evals.metrics import maj_at_k, mean_and_interval, pass_at_k
+from reasoning_jax.sampling import Sampler, SamplingParams
+from reasoning_jax.tasks import Task
+from reasoning_jax.types import Completion, Problem, Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The outcome of an evaluation.
+
+    Attributes:
+      metrics: flat names, ``eval/pass@1`` and so on; an ``_interval`` is the half-width of the
+        95 % interval clustered by problem.
+      samples: one row per problem for ``samples/*.jsonl``: its first sampled completion.
+    """
+
+    metrics: dict[str, float]
+    samples: list[dict]
+
+
+def evaluate(
+    sampler: Sampler, task: Task, problems: Sequence[Problem], sampling: SamplingParams
+) -> Evaluation:
+    """Samples ``sampling.n`` completions of every problem, and one greedy completion.
+
+    ``pass@1`` is the mean over samples; ``pass@k`` the unbiased estimate and ``maj@k`` the
+    majority vote, for k the powers of two up to n. An answer that cannot be judged counts as
+    not right here and is reported by ``eval/unjudged``.
+    """
+    prompts = [problem.prompt for problem in problems]
+    sampled = sampler.generate(prompts, sampling)
+    greedy = sampler.generate(prompts, dataclasses.replace(sampling, temperature=0.0, n=1))
+    verdicts = [
+        [task.grade(problem, out.text) for out in outs] for problem, outs in zip(problems, sampled)
+    ]
+    greedy_verdicts = [
+        task.grade(problem, outs[0].text) for problem, outs in zip(problems, greedy)
+    ]
+
+    right = np.array([[v.correct is True for v in row] for row in verdicts])
+    greedy_right = np.array([[v.correct is True] for v in greedy_verdicts])
+    completions = [out for outs in sampled for out in outs]
+    metrics = {}
+    metrics["eval/pass@1"], metrics["eval/pass@1_interval"] = mean_and_interval(right)
+    metrics["eval/greedy"], metrics["eval/greedy_interval"] = mean_and_interval(greedy_right)
+    counts = right.sum(axis=1)
+    for k in _powers_of_two(sampling.n):
+        metrics[f"eval/pass@{k}"] = float(
+            pass_at_k(np.full(len(problems), sampling.n), counts, k).mean()
+        )
+        metrics[f"eval/maj@{k}"] = maj_at_k(
+            [[v.extracted for v in row] for row in verdicts], right.tolist(), k
+        )
+    metrics["eval/truncated"] = float(np.mean([c.finish_reason == "length" for c in completions]))
+    metrics["eval/length"] = float(np.mean([len(c.tokens) for c in completions]))
+    metrics["eval/unjudged"] = float(np.mean([v.correct is None for row in verdicts for v in row]))
+    metrics["eval/problems"] = len(problems)
+    samples = [
+        sample_row(problem, outs[0], row[0])
+        for problem, outs, row in zip(problems, sampled, verdicts)
+    ]
+    return Evaluation(metrics, samples)
+
+
+def sample_row(problem: Problem, completion: Completion, verdict: Verdict) -> dict:
+    """One line of ``samples/*.jsonl``."""
+    return {
+        "problem": problem.id,
+        "prompt": problem.prompt,
+        "completion": completion.text,
+        "gold": problem.answer,
+        "verdict": verdict.correct,
+        "reason": verdict.reason,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def _powers_of_two(n: int) -> list[int]:
+    return [1 << i for i in range(1, n.bit_length()) if 1 << i <= n]

@@ -1,0 +1,119 @@
+"""What every stage of a run shares, built and checked once, before any work."""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from reasoning_jax.models import (
+    ModelConfig,
+    Transformer,
+    abstract_params,
+    init_params,
+    load_hf,
+    param_shardings,
+    preset,
+)
+from reasoning_jax.models.hf import read_config
+from reasoning_jax.parallel import is_main_process, make_mesh
+from reasoning_jax.sampling import Sampler
+from reasoning_jax.tasks import Task, load_task
+from reasoning_jax.text import Tokenizer, load_tokenizer
+from reasoning_jax.training.checkpoint import Checkpoints
+from reasoning_jax.training.metrics import NullLog, RunLog
+from reasoning_jax.training.state import with_shardings
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """The things a stage works with.
+
+    Attributes:
+      config: the whole resolved config.
+      workdir: where everything is written.
+      mesh: devices.
+      tokenizer, task, model: what is trained on what.
+      log: metrics and samples; writes nothing except on the main process.
+      checkpoints: the run's checkpoints.
+    """
+
+    config: ConfigDict
+    workdir: pathlib.Path
+    mesh: Mesh
+    tokenizer: Tokenizer
+    task: Task
+    model: ModelConfig
+    log: RunLog | NullLog
+    checkpoints: Checkpoints
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Computation dtype."""
+        return jnp.dtype(self.config.dtype)
+
+    def transformer(self) -> Transformer:
+        """The model as the trainer runs it."""
+        return Transformer(self.model, self.mesh, self.dtype, remat=self.config.remat)
+
+    def sampler(self, params: dict) -> Sampler:
+        """A sampler over the training parameters."""
+        return Sampler(
+            self.model, params, self.tokenizer, self.mesh, self.config.sampler_rows, self.dtype
+        )
+
+    def initial_params(self) -> dict:
+        """The parameters a run begins with: read from the model folder, or fresh."""
+        if is_model_folder(self.config.model):
+            return load_hf(self.config.model, mesh=self.mesh)[1]
+        return init_params(self.model, jax.random.key(self.config.seed), self.mesh)
+
+    def abstract_params(self) -> dict:
+        """Shapes, dtypes and shardings to restore parameters into."""
+        return with_shardings(
+            abstract_params(self.model), param_shardings(self.model, self.mesh)
+        )
+
+
+def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
+    """Builds the context of a run.
+
+    Raises:
+      ValueError, FileNotFoundError: anything in the config that cannot work.
+    """
+    mesh = make_mesh(**config.mesh)
+    task = load_task(config.task, config.data, **config.task_options)
+    tokenizer = load_tokenizer(tokenizer_source(config, task))
+    if is_model_folder(config.model):
+        if config.model_overrides:
+            raise ValueError(
+                f"model_overrides {dict(config.model_overrides)} cannot change the model folder "
+                f"{config.model}; they are for presets"
+            )
+        model = read_config(config.model)
+    else:
+        model = preset(config.model, tokenizer.vocab_size, config.model_overrides)
+    log = RunLog(workdir) if is_main_process() else NullLog()
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    return Context(config, workdir, mesh, tokenizer, task, model, log, checkpoints)
+
+
+def is_model_folder(model: str) -> bool:
+    """Whether the config's model is a path rather than the name of a preset."""
+    return "/" in model or pathlib.Path(model).is_dir()
+
+
+def tokenizer_source(config: ConfigDict, task: Task) -> str:
+    """Where the tokenizer comes from: the config, else the model folder, else the task."""
+    if config.tokenizer:
+        return config.tokenizer
+    if is_model_folder(config.model):
+        return config.model
+    if task.alphabet:
+        return f"char:{task.alphabet}"
+    raise ValueError(
+        f"task {config.task!r} has no alphabet of its own: set tokenizer to a folder with a "
+        "tokenizer.json, a SentencePiece .model file, or char:<alphabet>"
+    )

@@ -1,0 +1,305 @@
+"""Reinforcement learning with verified answers.
+
+One step: problems -> completions -> verdicts -> rewards -> Rollouts -> filters -> advantages
+-> update. Each function is chosen by dotted name in the block.
+"""
+
+import collections
+import functools
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from reasoning_jax.evals.run import Evaluation, sample_row
+from reasoning_jax.functions import function
+from reasoning_jax.models import token_logprobs
+from reasoning_jax.parallel import put_batch, to_host
+from reasoning_jax.rl import apply_filter, diagnostics, token_mean, weighted_sum
+from reasoning_jax.rl.objective import Objective, PolicyBatch
+from reasoning_jax.sampling import SamplingParams
+from reasoning_jax.stages import evaluate
+from reasoning_jax.stages.blocks import (
+    build_optimizer,
+    check_rows,
+    evaluation_block,
+    named,
+    optimizer_block,
+)
+from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.guard import judge
+from reasoning_jax.stages.loop import Schedule, StepResult, begin, run_loop
+from reasoning_jax.stages.rollouts import collate
+from reasoning_jax.stages.stage import Stage
+from reasoning_jax.training.data import index_batches
+from reasoning_jax.training.state import TrainState
+from reasoning_jax.training.step import make_update
+from reasoning_jax.types import Completion, Problem, Rollouts, Verdict
+
+
+def default_config() -> ConfigDict:
+    """The stage's block: GRPO, strictly on-policy."""
+    block = ConfigDict()
+    block.stage = "reasoning_jax.stages.rl"
+    block.split = "train"
+    block.prompts = 32  # problems per step
+    block.group_size = 8  # completions per problem
+    block.max_tokens = 64  # of a completion
+    block.temperature = 1.0  # also divides the logits in the trainer
+    # (problem, completion, verdict) -> number, or None to leave the completion out
+    block.reward = named("reasoning_jax.verify.rewards.outcome")
+    block.filters = ()  # Rollouts -> [B] bool, rows to keep
+    block.advantage = named("reasoning_jax.rl.advantages.grpo")  # Rollouts -> [B, T]
+    block.policy_loss = named("reasoning_jax.rl.policy_losses.clip")  # -> [B, T]
+    block.aggregate = named("reasoning_jax.rl.token_mean")  # mask -> token weights
+    block.kl = named("reasoning_jax.rl.k3")
+    block.kl_coef = 0.0  # 0 needs no reference policy
+    block.entropy_coef = 0.0
+    block.updates = 1  # optimiser updates per batch of completions; 1 is strictly on-policy
+    block.micro_batches = 1
+    block.steps = 100
+    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
+    block.log_every = 1
+    block.log_samples = 8  # completions per step written for reading
+    block.evaluate_every = 20
+    block.checkpoint_every = 0  # besides those after every evaluation
+    block.evaluation = evaluation_block("validation", problems=256, n=4, max_tokens=64)
+    # RL refuses to start from a policy below `start`, since it would go nowhere; it ends when
+    # greedy accuracy falls `drop` below its start, or pass@1 `drop` below its best, at
+    # `patience` evaluations in a row. The best evaluated policy is what the stage returns.
+    block.guard = ConfigDict({"start": 0.0, "drop": 0.1, "patience": 2})
+    return block
+
+
+def validate(context: Context, block: ConfigDict) -> None:
+    """Checks the block against task, model and mesh; raises ValueError."""
+    if block.group_size < 2:
+        raise ValueError(f"group_size {block.group_size}: a group baseline needs at least 2")
+    if block.temperature <= 0:
+        raise ValueError(f"temperature {block.temperature}: sampling to learn needs it above 0")
+    rows = block.prompts * block.group_size
+    if rows % block.updates:
+        raise ValueError(f"{rows} completions do not divide into {block.updates} updates")
+    check_rows(
+        context,
+        rows // block.updates,
+        block.micro_batches,
+        f"prompts {block.prompts} x group_size {block.group_size} / updates {block.updates}",
+    )
+    build_optimizer(block.optimizer)
+    _functions(block)
+    if not block.evaluate_every:
+        raise ValueError("evaluate_every is 0: the guard needs evaluations")
+    evaluate.validate(context, block.evaluation)
+    size = context.task.size(block.split)
+    for index in range(min(size, 1000)):
+        problem = context.task.problem(block.split, index)
+        length = len(context.tokenizer.encode_prompt(problem.prompt))
+        if length + block.max_tokens > context.model.max_position:
+            raise ValueError(
+                f"prompt of {problem.id} has {length} tokens; with max_tokens {block.max_tokens} "
+                f"it exceeds the context of {context.model.max_position}"
+            )
+
+
+def run(stage: Stage, params: dict) -> dict:
+    """Trains from ``params``; returns the best evaluated policy."""
+    context, block = stage.context, stage.config
+    batches = index_batches(context.task.size(block.split), block.prompts, stage.seed(0))
+    optimizer = build_optimizer(block.optimizer)
+
+    def measure(state: TrainState) -> Evaluation:
+        return evaluate.measure(stage, block.evaluation, state.params)
+
+    if stage.resumed is None:
+        before = evaluate.measure(stage, block.evaluation, params)
+        context.log.log(stage.name, 0, before.metrics)
+        progress = _start(stage, before)
+    else:
+        progress = stage.resumed["progress"]
+    position = begin(stage, params, optimizer, batches, progress)
+    reference = _reference(stage) if block.kl_coef else None
+    position = run_loop(
+        stage,
+        position,
+        Schedule(block.steps, block.log_every, block.evaluate_every, block.checkpoint_every),
+        batches,
+        _Step(stage, optimizer, reference),
+        measure,
+        functools.partial(judge, block.guard, stage.first_number),
+    )
+    best = position.progress["best_number"]
+    last = stage.first_number + position.step
+    if best == last:
+        params = position.state.params
+    else:
+        params = context.checkpoints.params(best, context.abstract_params())
+    stage.finish(position.step, params)
+    return params
+
+
+def _start(stage: Stage, before: Evaluation) -> dict:
+    value, least = before.metrics["eval/pass@1"], stage.config.guard.start
+    if value < least:
+        raise RuntimeError(
+            f"{stage.name}: pass@1 is {value:.3f} before RL, below guard.start {least}; nothing "
+            "would be rewarded: warm up longer, or make the task easier"
+        )
+    return {
+        "start_greedy": before.metrics["eval/greedy"],
+        "best": value,
+        "best_number": stage.first_number,
+        "falls": 0,
+        "keep": [stage.first_number],
+    }
+
+
+def _reference(stage: Stage) -> dict:
+    """The policy the stage began with: its first checkpoint, which stays while it runs."""
+    context = stage.context
+    return context.checkpoints.params(stage.first_number, context.abstract_params())
+
+
+def _functions(block: ConfigDict) -> dict[str, Callable]:
+    names = ("reward", "advantage", "policy_loss", "aggregate", "kl")
+    found = {name: function(block[name], name) for name in names}
+    found["filters"] = [function(spec, "filters") for spec in block.filters]
+    return found
+
+
+class _Step:
+    """One step of RL; holds the jitted functions of one mesh."""
+
+    def __init__(self, stage: Stage, optimizer, reference: dict | None):
+        self.stage, self.reference = stage, reference
+        self.functions = functions = _functions(stage.config)
+        context, block = stage.context, stage.config
+        model = context.transformer()
+        objective = Objective(
+            functions["policy_loss"], functions["kl"], block.kl_coef, block.entropy_coef
+        )
+
+        def score(params: dict, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+            return token_logprobs(model, params, tokens, temperature=block.temperature)
+
+        def shape(rollouts: Rollouts) -> tuple[Rollouts, jax.Array]:
+            for keep in functions["filters"]:
+                rollouts = apply_filter(rollouts, keep(rollouts))
+            return rollouts, functions["advantage"](rollouts)
+
+        def prepare(batch: PolicyBatch) -> PolicyBatch:
+            return batch.replace(weights=functions["aggregate"](batch.rollouts.loss_mask))
+
+        def loss(params: dict, batch: PolicyBatch):
+            logprobs, entropy = score(params, batch.rollouts.tokens)
+            return objective(logprobs, entropy, batch), (logprobs, entropy)
+
+        def report(batch: PolicyBatch, scored):
+            logprobs, entropy = scored
+            weights = token_mean(batch.rollouts.loss_mask)
+            return {
+                **diagnostics(batch.rollouts, logprobs, batch.advantages, weights),
+                "entropy": weighted_sum(entropy, weights),
+            }
+
+        self.score = jax.jit(lambda params, tokens: score(params, tokens)[0])
+        self.shape = jax.jit(shape)
+        self.update = make_update(
+            context.model,
+            context.mesh,
+            optimizer,
+            prepare=prepare,
+            loss=loss,
+            report=report,
+            micro_batches=block.micro_batches,
+        )
+
+    def __call__(
+        self, state: TrainState, indices: np.ndarray, step: int
+    ) -> tuple[TrainState, StepResult]:
+        """Samples, verifies and updates once."""
+        context, block = self.stage.context, self.stage.config
+        started = time.monotonic()
+        problems = [context.task.problem(block.split, int(index)) for index in indices]
+        prompts = [context.tokenizer.encode_prompt(problem.prompt) for problem in problems]
+        sampling = SamplingParams(
+            max_tokens=block.max_tokens,
+            temperature=block.temperature,
+            n=block.group_size,
+            seed=self.stage.seed(2, step),
+        )
+        completions = context.sampler(state.params).generate(prompts, sampling, indices.tolist())
+        sampled = time.monotonic()
+
+        verdicts = [
+            [context.task.grade(problem, out.text) for out in outs]
+            for problem, outs in zip(problems, completions)
+        ]
+        rewards = [
+            [self.functions["reward"](problem, out, verdict) for out, verdict in zip(outs, row)]
+            for problem, outs, row in zip(problems, completions, verdicts)
+        ]
+        verified = time.monotonic()
+
+        rollouts = put_batch(collate(prompts, completions, verdicts, rewards), context.mesh)
+        if self.reference is not None:
+            ref_logprobs = self.score(self.reference, rollouts.tokens)
+            rollouts = rollouts.replace(ref_logprobs=ref_logprobs)
+        if block.updates > 1:
+            old_logprobs = self.score(state.params, rollouts.tokens)
+            rollouts = rollouts.replace(old_logprobs=old_logprobs)
+        rollouts, advantages = self.shape(rollouts)
+        batch = PolicyBatch(rollouts, advantages, weights=None)
+        for part in self._parts(batch, step):
+            state, metrics = self.update(state, part)
+        metrics = to_host(metrics)
+        updated = time.monotonic()
+
+        metrics = {f"rl/{name}": value for name, value in metrics.items()}
+        reasons = collections.Counter(v.reason for row in verdicts for v in row)
+        metrics |= {f"rl/verdict/{reason}": count for reason, count in sorted(reasons.items())}
+        metrics |= {
+            "time/sample": sampled - started,
+            "time/verify": verified - sampled,
+            "time/update": updated - verified,
+        }
+        samples = self._samples(problems, completions, verdicts, rewards, to_host(batch))
+        tokens = sum(len(out.tokens) for outs in completions for out in outs)
+        return state, StepResult(metrics, samples, tokens)
+
+    def _parts(self, batch: PolicyBatch, step: int) -> list[PolicyBatch]:
+        """The optimiser batches of one rollout batch: its rows, shuffled and cut."""
+        updates = self.stage.config.updates
+        if updates == 1:
+            return [batch]
+        host = to_host(batch)
+        order = np.random.default_rng(self.stage.seed(3, step)).permutation(len(host.advantages))
+        # Statistics of groups are taken already: a part needs no whole groups.
+        return [
+            put_batch(jax.tree.map(lambda x, rows=rows: x[rows], host), self.stage.context.mesh)
+            for rows in np.split(order, updates)
+        ]
+
+    def _samples(
+        self,
+        problems: list[Problem],
+        completions: list[list[Completion]],
+        verdicts: list[list[Verdict]],
+        rewards: list[list[float | None]],
+        batch: PolicyBatch,
+    ) -> list[dict]:
+        """The first completion of the first problems."""
+        n = self.stage.config.group_size
+        rows = []
+        for i in range(min(self.stage.config.log_samples, len(problems))):
+            tokens = batch.advantages[i * n][batch.rollouts.mask[i * n]]
+            rows.append(
+                {
+                    **sample_row(problems[i], completions[i][0], verdicts[i][0]),
+                    "reward": rewards[i][0],
+                    "advantage": float(tokens.mean()) if tokens.size else 0.0,
+                }
+            )
+        return rows

@@ -1,0 +1,178 @@
+"""Supervised fine-tuning on solutions: packed rows, loss on what follows the prompt."""
+
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+from ml_collections import ConfigDict
+
+from reasoning_jax.evals.run import Evaluation
+from reasoning_jax.functions import function
+from reasoning_jax.models import token_logprobs
+from reasoning_jax.parallel import put_batch
+from reasoning_jax.rl import token_mean, weighted_sum
+from reasoning_jax.stages import evaluate
+from reasoning_jax.stages.blocks import (
+    build_optimizer,
+    check_rows,
+    evaluation_block,
+    optimizer_block,
+)
+from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.loop import Decision, Schedule, StepResult, begin, run_loop
+from reasoning_jax.stages.stage import Stage
+from reasoning_jax.text import encode_example
+from reasoning_jax.text.packing import PackedRows
+from reasoning_jax.training.data import index_batches, pack_examples
+from reasoning_jax.training.state import TrainState
+from reasoning_jax.training.step import make_update
+
+
+def default_config() -> ConfigDict:
+    """The stage's block."""
+    block = ConfigDict()
+    block.stage = "reasoning_jax.stages.sft"
+    block.split = "train"
+    block.examples = 0  # the first so many problems of the split; 0 is all
+    block.row_tokens = 256  # length of a packed row
+    block.drop_longer = False  # leave out examples longer than a row instead of refusing
+    block.rows = 32  # packed rows per update
+    block.micro_batches = 1
+    block.steps = 500  # most updates
+    block.optimizer = optimizer_block(peak=1e-3, warmup_steps=20)
+    block.log_every = 10
+    block.evaluate_every = 100
+    block.checkpoint_every = 0  # besides those after every evaluation
+    block.evaluation = evaluation_block("validation", problems=256, n=4, max_tokens=32)
+    # The stage ends at the first evaluation from step `after` on with metric >= at_least, and
+    # fails when that never comes; an empty metric trains all the steps.
+    block.gate = ConfigDict({"metric": "", "at_least": 0.0, "after": 0})
+    return block
+
+
+def validate(context: Context, block: ConfigDict) -> None:
+    """Checks the block against task, model and mesh; raises ValueError."""
+    check_rows(context, block.rows, block.micro_batches, "rows")
+    build_optimizer(block.optimizer)
+    if block.row_tokens > context.model.max_position:
+        raise ValueError(
+            f"row_tokens {block.row_tokens} exceeds the context {context.model.max_position}"
+        )
+    if block.evaluate_every:
+        evaluate.validate(context, block.evaluation)
+    if block.gate.metric and not block.evaluate_every:
+        raise ValueError("gate.metric needs evaluations: set evaluate_every above 0")
+    _packed(context, block, seed=0)
+
+
+def run(stage: Stage, params: dict | None) -> dict:
+    """Trains from ``params``; returns the trained parameters."""
+    context, block = stage.context, stage.config
+    rows = _packed(context, block, stage.seed(0))
+    batches = index_batches(len(rows.tokens), block.rows, stage.seed(1))
+    optimizer = build_optimizer(block.optimizer)
+    schedule = function(block.optimizer.schedule, "optimizer.schedule")()
+    update = make_update(
+        context.model,
+        context.mesh,
+        optimizer,
+        prepare=lambda batch: batch.replace(weights=token_mean(batch.loss_mask)),
+        loss=_loss(context),
+        report=lambda batch, _: {"tokens": jnp.sum(batch.segment_ids > 0)},
+        micro_batches=block.micro_batches,
+    )
+
+    def advance(state: TrainState, indices: np.ndarray, step: int) -> tuple[TrainState, StepResult]:
+        batch = _Batch(
+            tokens=rows.tokens[indices],
+            segment_ids=rows.segment_ids[indices],
+            positions=rows.positions[indices],
+            loss_mask=rows.loss_mask[indices],
+        )
+        tokens = int((batch.segment_ids > 0).sum())
+        state, metrics = update(state, put_batch(batch, context.mesh))
+        metrics = {f"train/{name}": value for name, value in metrics.items()}
+        metrics["train/lr"] = schedule(step)
+        return state, StepResult(metrics, [], tokens)
+
+    def decide(step: int, progress: dict, evaluation: Evaluation) -> Decision:
+        gate = block.gate
+        if not gate.metric:
+            return Decision(False, progress)
+        value = evaluation.metrics[gate.metric]
+        passed = step >= gate.after and value >= gate.at_least
+        return Decision(passed, {"passed": passed, "value": value})
+
+    position = run_loop(
+        stage,
+        begin(stage, params, optimizer, batches, {}),
+        Schedule(block.steps, block.log_every, block.evaluate_every, block.checkpoint_every),
+        batches,
+        advance,
+        (lambda state: evaluate.measure(stage, block.evaluation, state.params))
+        if block.evaluate_every
+        else None,
+        decide,
+    )
+    if block.gate.metric and not position.progress["passed"]:
+        raise RuntimeError(
+            f"{stage.name}: {block.gate.metric} is {position.progress['value']:.3f} after "
+            f"{position.step} steps and never reached gate.at_least {block.gate.at_least}; raise "
+            f"{stage.name}.steps, or look at the loss in the report"
+        )
+    stage.finish(position.step, position.state.params)
+    return position.state.params
+
+
+@struct.dataclass
+class _Batch:
+    """Packed rows [B, T] of PackedRows; ``weights`` [B, T] float32 are set from the whole batch."""
+
+    tokens: Array
+    segment_ids: Array
+    positions: Array
+    loss_mask: Array
+    weights: Array | None = None
+
+
+def _loss(context: Context):
+    model = context.transformer()
+
+    def loss(params: dict, batch: _Batch) -> tuple[Array, None]:
+        logprobs, _ = token_logprobs(
+            model,
+            params,
+            batch.tokens,
+            positions=batch.positions,
+            segment_ids=batch.segment_ids,
+        )
+        return weighted_sum(-logprobs, batch.weights), None
+
+    return loss
+
+
+def _packed(context: Context, block: ConfigDict, seed: int) -> PackedRows:
+    size = context.task.size(block.split)
+    count = block.examples or size
+    if count > size:
+        raise ValueError(f"examples {count} exceeds the {size} problems of {block.split!r}")
+    examples = []
+    for index in range(count):
+        problem = context.task.problem(block.split, index)
+        if problem.solution is None:
+            raise ValueError(f"problem {problem.id} has no solution to imitate")
+        example = encode_example(context.tokenizer, problem.prompt, problem.solution)
+        if len(example[0]) <= block.row_tokens:
+            examples.append(example)
+        elif not block.drop_longer:
+            raise ValueError(
+                f"problem {problem.id} has {len(example[0])} tokens, more than row_tokens "
+                f"{block.row_tokens}; raise it, or set drop_longer"
+            )
+    rows = pack_examples(examples, block.row_tokens, seed)
+    if len(rows.tokens) < block.rows:
+        raise ValueError(
+            f"{len(examples)} examples fill {len(rows.tokens)} rows, fewer than one update of "
+            f"{block.rows}; lower rows or row_tokens"
+        )
+    return rows

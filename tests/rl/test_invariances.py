@@ -1,0 +1,284 @@
+"""What must hold of every composition of an advantage, a policy loss, a KL term, an aggregation."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from reasoning_jax import rl
+from reasoning_jax.types import Rollouts
+
+ADVANTAGES = {
+    "grpo": rl.advantages.grpo,
+    "grpo_population": functools.partial(rl.advantages.grpo, ddof=0),
+    "dr_grpo": rl.advantages.dr_grpo,
+    "rloo": rl.advantages.rloo,
+    "process_grpo": rl.advantages.process_grpo,
+}
+POLICY_LOSSES = {
+    "clip": rl.policy_losses.clip,
+    "dual_clip": functools.partial(rl.policy_losses.dual_clip, cap=1.5),
+    "gspo": functools.partial(rl.policy_losses.gspo, low=0.05, high=0.1),
+    "reinforce": rl.policy_losses.reinforce,
+}
+KLS = {"k1": rl.k1, "k2": rl.k2, "k3": rl.k3}
+AGGREGATIONS = {
+    "token_mean": rl.token_mean,
+    "seq_mean_token_mean": rl.seq_mean_token_mean,
+    "seq_mean_token_sum": rl.seq_mean_token_sum,
+    "token_sum_constant": functools.partial(rl.token_sum_constant, max_length=8),
+}
+COMPOSITIONS = list(itertools.product(ADVANTAGES, POLICY_LOSSES, KLS, AGGREGATIONS))
+KL_COEFFICIENT = 0.1
+
+ROWS, TOKENS, STEPS = 16, 7, 3
+
+
+def whole_batch(rollouts):
+    """What is computed once from the whole batch: advantages [A, B, T] and weights [G, B, T]."""
+    advantages = [advantage(rollouts) for advantage in ADVANTAGES.values()]
+    weights = [aggregate(rollouts.loss_mask) for aggregate in AGGREGATIONS.values()]
+    return jnp.stack(advantages), jnp.stack(weights)
+
+
+def losses(logprobs, rollouts, advantages, weights):
+    """The loss of every composition, [len(COMPOSITIONS)]."""
+    mask = rollouts.loss_mask
+    policy = [
+        policy_loss(logprobs, rollouts.old_logprobs, advantage, mask)
+        for advantage in advantages
+        for policy_loss in POLICY_LOSSES.values()
+    ]
+    kls = [kl(logprobs, rollouts.ref_logprobs, mask) for kl in KLS.values()]
+    tokens = jnp.stack(policy)[:, None] + KL_COEFFICIENT * jnp.stack(kls)
+    over_tokens = jax.vmap(rl.weighted_sum, in_axes=(None, 0))
+    return jax.vmap(jax.vmap(over_tokens, in_axes=(0, None)), in_axes=(0, None))(
+        tokens, weights
+    ).ravel()
+
+
+@jax.jit
+def values_and_gradients(logprobs, rollouts, advantages, weights):
+    """Of every composition, with respect to the current log-probabilities: [C] and [C, B, T]."""
+    arguments = logprobs, rollouts, advantages, weights
+    return losses(*arguments), jax.jacrev(losses)(*arguments)
+
+
+@jax.jit
+def evaluate(rollouts, logprobs):
+    return values_and_gradients(logprobs, rollouts, *whole_batch(rollouts))
+
+
+def assert_same(found, expected, atol=1e-6):
+    for what, left, right in zip(("value", "gradient"), found, expected):
+        for composition, a, b in zip(COMPOSITIONS, np.asarray(left), np.asarray(right)):
+            np.testing.assert_allclose(a, b, atol=atol, err_msg=f"{what} of {composition}")
+
+
+def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
+    """Ragged rows in groups of 1, 3, 5 (all equal) and 5, two rows out, clean padding."""
+    random = np.random.default_rng(0)
+    starts, lengths = random.integers(0, 3, ROWS), random.integers(4, TOKENS + 1, ROWS)
+    position = np.arange(TOKENS)
+    mask = (position >= starts[:, None]) & (position < lengths[:, None])
+    group_ids = random.permutation([2] + 3 * [7] + 5 * [0] + 7 * [12])
+    row_mask = np.ones(ROWS, bool)
+    row_mask[np.flatnonzero(group_ids == 12)[[1, 4]]] = False
+    rewards = np.where(group_ids == 0, 0.1, random.integers(0, 3, ROWS) / 2)
+    step_ends = starts[:, None] + np.arange(STEPS)
+    floats = lambda *shape: jnp.asarray(random.normal(size=shape), dtype)  # noqa: E731
+    old = -2 + floats(ROWS, TOKENS) / 3
+    rollouts = Rollouts(
+        tokens=jnp.zeros((ROWS, TOKENS), jnp.int32),
+        lengths=jnp.asarray(lengths, jnp.int32),
+        mask=jnp.asarray(mask),
+        row_mask=jnp.asarray(row_mask),
+        group_ids=jnp.asarray(group_ids, jnp.int32),
+        rewards=jnp.asarray(rewards, dtype),
+        correct=jnp.asarray(rewards > 0.5, jnp.int8),
+        finished=jnp.ones(ROWS, bool),
+        sampler_logprobs=old,
+        old_logprobs=old,
+        ref_logprobs=old + floats(ROWS, TOKENS) / 3,
+        step_ends=jnp.asarray(step_ends, jnp.int32),
+        step_mask=jnp.asarray(step_ends < lengths[:, None]) & (random.random((ROWS, STEPS)) < 0.8),
+        step_rewards=floats(ROWS, STEPS),
+    )
+    return rollouts, old + 0.7 * floats(ROWS, TOKENS)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return make_batch()
+
+
+@pytest.fixture(scope="module")
+def baseline(batch):
+    return evaluate(*batch)
+
+
+def poison(rollouts, logprobs, value):
+    """``value`` in every float of padding and of rows that are out; nonsense in their integers."""
+    padding, out = ~rollouts.loss_mask, ~rollouts.row_mask
+    no_step = ~(rollouts.step_mask & rollouts.row_mask[:, None])
+    poisoned = rollouts.replace(
+        tokens=jnp.where(padding, -1, rollouts.tokens),
+        rewards=jnp.where(out, value, rollouts.rewards),
+        correct=jnp.where(out, -1, rollouts.correct).astype(jnp.int8),
+        group_ids=jnp.where(out, rollouts.group_ids[0], rollouts.group_ids),
+        sampler_logprobs=jnp.where(padding, value, rollouts.sampler_logprobs),
+        old_logprobs=jnp.where(padding, value, rollouts.old_logprobs),
+        ref_logprobs=jnp.where(padding, value, rollouts.ref_logprobs),
+        step_ends=jnp.where(no_step, 999, rollouts.step_ends),
+        step_rewards=jnp.where(no_step, value, rollouts.step_rewards),
+    )
+    return poisoned, jnp.where(padding, value, logprobs)
+
+
+def test_the_batch_exercises_every_composition(batch, baseline):
+    values, gradients = baseline
+    assert np.isfinite(values).all()
+    assert np.isfinite(gradients).all()
+    assert (np.abs(gradients).max(axis=(1, 2)) > 1e-4).all()
+    assert len(np.unique(np.round(values, 6))) == len(COMPOSITIONS)
+    ratio = rl.importance_ratio(batch[1], batch[0].old_logprobs, batch[0].loss_mask)
+    assert (ratio > 1.2).any()
+    assert (ratio < 0.8).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 9.0])
+def test_padding_poison(batch, baseline, value):
+    found = evaluate(*poison(*batch, value))
+    assert_same(found, baseline, atol=0)
+    assert not found[1][:, ~batch[0].loss_mask].any()
+
+
+def test_row_order_and_group_names(batch, baseline):
+    random = np.random.default_rng(1)
+    order, names = random.permutation(ROWS), random.permutation(ROWS)
+    rollouts, logprobs = jax.tree.map(lambda x: x[order], batch)
+    rollouts = rollouts.replace(group_ids=jnp.asarray(names)[rollouts.group_ids])
+    values, gradients = baseline
+    assert_same(evaluate(rollouts, logprobs), (values, gradients[:, order]))
+
+
+def test_rows_that_are_out_can_be_added(batch, baseline):
+    padded = jax.tree.map(lambda x: jnp.concatenate([x, x[:3]]), batch)
+    out = jnp.arange(ROWS + 3) >= ROWS
+    rollouts = padded[0].replace(row_mask=padded[0].row_mask & ~out)
+    values, gradients = evaluate(*poison(rollouts, padded[1], np.nan))
+    assert_same((values, gradients[:, :ROWS]), baseline)
+    assert not gradients[:, ROWS:].any()
+
+
+def test_padding_can_be_widened(batch, baseline):
+    def widen(x):
+        return jnp.pad(x, ((0, 0), (0, 4))) if x.ndim == 2 and x.shape[1] == TOKENS else x
+
+    values, gradients = evaluate(*jax.tree.map(widen, batch))
+    assert_same((values, gradients[..., :TOKENS]), baseline)
+
+
+def test_micro_batches_add_up(batch, baseline):
+    rollouts, logprobs = batch
+    whole = whole_batch(rollouts)
+    parts = []
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 16)):
+        arguments = jax.tree.map(lambda x, rows=rows: x[rows], (logprobs, rollouts))
+        parts.append(values_and_gradients(*arguments, *(x[:, rows] for x in whole)))
+    values, gradients = zip(*parts)
+    assert_same((sum(values), jnp.concatenate(gradients, axis=1)), baseline)
+
+
+def test_eight_devices_equal_one(batch, baseline):
+    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
+    sharded = jax.device_put(batch, NamedSharding(mesh, PartitionSpec("data")))
+    assert len(sharded[1].sharding.device_set) == 8
+    assert_same(evaluate(*sharded), baseline)
+
+
+def test_jit_equals_eager(batch, baseline):
+    rollouts, logprobs = batch
+    values = losses(logprobs, rollouts, *whole_batch(rollouts))
+    np.testing.assert_allclose(values, baseline[0], atol=1e-6)
+
+
+def test_bfloat16_rollouts_are_computed_in_float32():
+    narrow = make_batch(jnp.bfloat16)
+    wide = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x, narrow)
+    advantages, weights = whole_batch(narrow[0])
+    assert advantages.dtype == weights.dtype == jnp.float32
+    values, gradients = evaluate(*narrow)
+    expected_values, expected_gradients = evaluate(*wide)
+    assert values.dtype == jnp.float32
+    np.testing.assert_allclose(values, expected_values, atol=1e-6)
+    # a gradient with respect to bfloat16 is itself rounded to 8 bits
+    gap = jnp.abs(gradients.astype(jnp.float32) - expected_gradients).max(axis=(1, 2))
+    assert (gap <= 2**-7 * jnp.abs(expected_gradients).max(axis=(1, 2))).all()
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize(
+    "policy_loss",
+    [
+        rl.policy_losses.reinforce,
+        *(
+            functools.partial(policy_loss, low=low, high=high)
+            for policy_loss in (
+                rl.policy_losses.clip,
+                rl.policy_losses.dual_clip,
+                rl.policy_losses.gspo,
+            )
+            for low, high in [(0.2, 0.2), (0.2, 0.28), (3e-4, 4e-4), (0.0, 0.0)]
+        ),
+    ],
+)
+def test_on_policy_gradient_is_minus_advantage_times_weight(batch, policy_loss, aggregation):
+    rollouts, logprobs = batch
+    weights = AGGREGATIONS[aggregation](rollouts.loss_mask)
+    advantages = rl.advantages.grpo(rollouts)
+
+    def loss(x):
+        return rl.weighted_sum(policy_loss(x, logprobs, advantages, rollouts.loss_mask), weights)
+
+    np.testing.assert_allclose(jax.grad(loss)(logprobs), -advantages * weights, rtol=1e-6)
+
+
+def test_only_the_current_logprobs_carry_gradient(batch):
+    rollouts, logprobs = batch
+
+    def total(constants, advantage_scale):
+        changed = rollouts.replace(**constants)
+        advantages, weights = whole_batch(changed)
+        return losses(logprobs, changed, advantages * advantage_scale, weights).sum()
+
+    fields = ("rewards", "old_logprobs", "ref_logprobs", "step_rewards")
+    constants = {field: getattr(rollouts, field) for field in fields}
+    for gradient in jax.tree.leaves(jax.grad(total, argnums=(0, 1))(constants, 1.0)):
+        np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
+
+
+def test_gradients_against_finite_differences():
+    with jax.enable_x64(True):
+        rollouts, logprobs = make_batch(jnp.float64)
+        rest = rollouts, *jax.jit(whole_batch)(rollouts)
+        gradients = values_and_gradients(logprobs, *rest)[1]
+        assert gradients.dtype == jnp.float64
+        for seed in range(4):
+            nudge = 1e-6 * np.random.default_rng(seed).normal(size=logprobs.shape)
+            forward, backward = (
+                values_and_gradients(logprobs + signed, *rest)[0] for signed in (nudge, -nudge)
+            )
+            for index, composition in enumerate(COMPOSITIONS):
+                # GSPO's gradient is the derivative of its value when a row has one advantage
+                if composition[:2] != ("process_grpo", "gspo"):
+                    np.testing.assert_allclose(
+                        np.sum(gradients[index] * nudge) / 1e-6,
+                        (forward - backward)[index] / 2e-6,
+                        atol=1e-8,
+                        err_msg=str(composition),
+                    )
