@@ -8,7 +8,7 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 
 def prepare() -> None:
@@ -29,23 +29,38 @@ def run(main: Callable[[list[str]], None]) -> None:
     def guarded(argv: list[str]) -> None:
         from reasoning_jax.stages.stage import Interrupted
 
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
         try:
             main(argv)
         except Interrupted as stop:
             print(f"{stop}; the same command goes on from there", file=sys.stderr)
             sys.exit(130)
-        except (ValueError, FileNotFoundError, RuntimeError) as error:
-            if os.environ.get("REASONING_JAX_TRACEBACK"):
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            print("(REASONING_JAX_TRACEBACK=1 shows where)", file=sys.stderr)
-            sys.exit(1)
+        except (ValueError, OSError, RuntimeError) as error:
+            _fail(error)
 
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Flags and config overrides; what is wrong with them in one line."""
     try:
-        app.run(guarded)
-    except flags.Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return flags.FLAGS(argv)
+    except AttributeError as error:
+        key = str(error).strip("\"'")
+        given = [arg.split("=")[0] for arg in argv if arg.split("=")[0].endswith(f".{key}")]
+        _fail(f"{given[0] if given else key}: the config has no key {key!r}")
+    except (flags.Error, ValueError, TypeError) as error:
+        _fail(error)
+
+
+def _fail(error: Exception | str) -> None:
+    """Ends with the error's message; with its traceback if asked for."""
+    if os.environ.get("REASONING_JAX_TRACEBACK"):
+        raise
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print("(REASONING_JAX_TRACEBACK=1 shows where)", file=sys.stderr)
+    sys.exit(1)
 
 
 prepare()

@@ -3,9 +3,10 @@
 #
 #   launch/quickstart.sh [--small] [WORKDIR] [-- --config.key=value ...]
 #
-# WORKDIR defaults to runs/quickstart in the checkout; run again, it resumes there.
+# WORKDIR defaults to runs/quickstart in the checkout; run again, it resumes there. The last line
+# printed is the path of the report.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 
 usage="usage: launch/quickstart.sh [--small] [WORKDIR] [-- --config.key=value ...]"
 config=configs/quickstart.py
@@ -38,5 +39,4 @@ workdir=${workdir:-$default}
 
 make_environment .venv-quickstart .
 cd "$root"
-.venv-quickstart/bin/python -m launch.train --config="$config" --workdir="$workdir" "$@"
-printf 'Report: %s/report.html\n' "$workdir"
+exec .venv-quickstart/bin/python -m launch.train --config="$config" --workdir="$workdir" "$@"

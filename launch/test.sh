@@ -3,7 +3,7 @@
 #
 #   launch/test.sh [PYTEST_ARGUMENT ...]
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 
 make_environment .venv-test '.[test]'
 cd "$root"

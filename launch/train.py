@@ -2,7 +2,7 @@
 
 from launch import environment  # isort: skip  (before jax starts)
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Config file[:variant].")

@@ -36,7 +36,7 @@ def diagnostics(
     mask = rollouts.loss_mask
     scalars = rollout_scalars(rollouts)
     scalars |= ratio_scalars(logprobs, old_logprobs, advantages, mask, weights, low=low, high=high)
-    scalars |= sampler_gap_scalars(old_logprobs, rollouts.sampler_logprobs, mask)
+    scalars |= logprob_gap_scalars(old_logprobs, rollouts.sampler_logprobs, mask)
     if rollouts.ref_logprobs is not None:
         scalars["kl"] = weighted_sum(kl.k3(logprobs, rollouts.ref_logprobs, mask), weights)
     return scalars
@@ -65,20 +65,20 @@ def ratio_scalars(
         "ratio_min": jnp.where(any_token, jnp.min(ratio, where=mask, initial=jnp.inf), 1),
         "ratio_mean": weighted_sum(ratio, weights),
         "ratio_max": jnp.where(any_token, jnp.max(ratio, where=mask, initial=0), 1),
-        "clip_fraction_low": weighted_sum(held_low, weights),
-        "clip_fraction_high": weighted_sum(held_high, weights),
+        "clip_low": weighted_sum(held_low, weights),
+        "clip_high": weighted_sum(held_high, weights),
         "advantage_abs_mean": weighted_sum(jnp.abs(advantages), weights),
     }
 
 
-def sampler_gap_scalars(
+def logprob_gap_scalars(
     logprobs: jax.Array, sampler_logprobs: jax.Array, mask: jax.Array
 ) -> Scalars:
     """|trainer - sampler| log-probability of the same tokens, in nats; 0 when both agree."""
     gap = jnp.abs(log_ratio(logprobs, sampler_logprobs, mask))
     return {
-        "sampler_gap_mean": weighted_sum(gap, token_mean(mask)),
-        "sampler_gap_max": jnp.max(gap, initial=0),
+        "logprob_gap_mean": weighted_sum(gap, token_mean(mask)),
+        "logprob_gap_max": jnp.max(gap, initial=0),
     }
 
 
@@ -92,12 +92,12 @@ def rollout_scalars(rollouts: Rollouts) -> Scalars:
     reward = _row_mean(rollouts.rewards, row_mask)
     return {
         "reward": reward,
-        "reward_std": jnp.sqrt(_row_mean(jnp.square(rollouts.rewards - reward), row_mask)),
+        "reward_sd": jnp.sqrt(_row_mean(jnp.square(rollouts.rewards - reward), row_mask)),
         "zero_variance_groups": weighted_sum(constant, group_share)
         / jnp.maximum(group_share.sum(), 1),
         "truncated": _row_mean(~rollouts.finished, row_mask),
-        "response_length": _row_mean(lengths, row_mask),
-        "response_length_finished": _row_mean(lengths, row_mask & rollouts.finished),
+        "length": _row_mean(lengths, row_mask),
+        "length_finished": _row_mean(lengths, row_mask & rollouts.finished),
     }
 
 

@@ -37,7 +37,7 @@ class Context:
       mesh: devices.
       tokenizer, task, model: what is trained on what.
       log: metrics and samples; writes nothing except on the main process.
-      checkpoints: the run's checkpoints.
+      checkpoints: the run's checkpoints. Both are None until ``with_outputs``.
     """
 
     config: ConfigDict
@@ -46,8 +46,15 @@ class Context:
     tokenizer: Tokenizer
     task: Task
     model: ModelConfig
-    log: RunLog | NullLog
-    checkpoints: Checkpoints
+    log: RunLog | NullLog | None = None
+    checkpoints: Checkpoints | None = None
+
+    def with_outputs(self) -> "Context":
+        """The same context with its workdir made and open for writing."""
+        self.workdir.mkdir(parents=True, exist_ok=True)
+        log = RunLog(self.workdir) if is_main_process() else NullLog()
+        checkpoints = Checkpoints(self.workdir / "checkpoints")
+        return dataclasses.replace(self, log=log, checkpoints=checkpoints)
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -78,7 +85,7 @@ class Context:
 
 
 def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
-    """Builds the context of a run.
+    """Builds the context of a run; writes nothing.
 
     Raises:
       ValueError, FileNotFoundError: anything in the config that cannot work.
@@ -95,9 +102,12 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
         model = read_config(config.model)
     else:
         model = preset(config.model, tokenizer.vocab_size, config.model_overrides)
-    log = RunLog(workdir) if is_main_process() else NullLog()
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    return Context(config, workdir, mesh, tokenizer, task, model, log, checkpoints)
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} ids but the model's embedding only "
+            f"{model.vocab_size} rows; they do not belong together"
+        )
+    return Context(config, workdir, mesh, tokenizer, task, model)
 
 
 def is_model_folder(model: str) -> bool:

@@ -181,6 +181,8 @@ class _Step:
             functions["policy_loss"], functions["kl"], block.kl_coef, block.entropy_coef
         )
 
+        clip_ends = {end: block.policy_loss[end] for end in ("low", "high") if end in block.policy_loss}
+
         def score(params: dict, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
             return token_logprobs(model, params, tokens, temperature=block.temperature)
 
@@ -200,7 +202,7 @@ class _Step:
             logprobs, entropy = scored
             weights = token_mean(batch.rollouts.loss_mask)
             return {
-                **diagnostics(batch.rollouts, logprobs, batch.advantages, weights),
+                **diagnostics(batch.rollouts, logprobs, batch.advantages, weights, **clip_ends),
                 "entropy": weighted_sum(entropy, weights),
             }
 

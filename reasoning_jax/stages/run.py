@@ -31,13 +31,13 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
     """
     workdir = pathlib.Path(workdir).absolute()
     modules = stage_modules(config)
-    workdir.mkdir(parents=True, exist_ok=True)
     context = build_context(config, workdir)
     for name, module in modules.items():
         try:
             module.validate(context, config[name])
         except ValueError as error:
             raise ValueError(f"config.{name}: {error}") from error
+    context = context.with_outputs()
     try:
         _run_stages(context, modules)
         _export(context)

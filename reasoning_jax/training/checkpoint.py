@@ -11,9 +11,8 @@ import orbax.checkpoint as ocp
 class Checkpoints:
     """Numbered checkpoints under one folder.
 
-    Each holds three items: ``params``, ``training`` (optimiser state, step and whatever else
-    the stage keeps on devices; may be empty) and ``meta`` (JSON: stage, step, data iterator,
-    position in the logs).
+    Each holds ``params``, ``meta`` (JSON: stage, step, data iterator, position in the logs)
+    and, within a stage, ``training`` (its optimiser state and step).
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -26,14 +25,10 @@ class Checkpoints:
 
     def save(self, number: int, params: Any, training: Any, meta: dict) -> None:
         """Starts writing checkpoint ``number``; the previous one is complete by then."""
-        self._manager.save(
-            number,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                training=ocp.args.StandardSave({"state": training}),
-                meta=ocp.args.JsonSave(meta),
-            ),
-        )
+        items = {"params": ocp.args.StandardSave(params), "meta": ocp.args.JsonSave(meta)}
+        if training is not None:
+            items["training"] = ocp.args.StandardSave({"state": training})
+        self._manager.save(number, args=ocp.args.Composite(**items))
 
     def numbers(self) -> list[int]:
         """Complete checkpoints, oldest first."""

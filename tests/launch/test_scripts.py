@@ -140,18 +140,16 @@ def test_an_environment_out_of_date_is_made_anew(checkout, script, change):
 
 
 def test_quickstart_trains_in_the_checkout(checkout):
-    out, asked = checkout.run("quickstart.sh")
-    root = checkout.root
-    workdir = str(root / "runs" / "quickstart").replace(" ", "\\ ")
+    _, asked = checkout.run("quickstart.sh")
+    workdir = str(checkout.root / "runs" / "quickstart").replace(" ", "\\ ")
     assert asked[-1] == (
         f"a checkout: -m launch.train --config=configs/quickstart.py --workdir={workdir}"
     )
-    assert out.stdout == f"Report: {root}/runs/quickstart/report.html\n"
     assert any(line.endswith("install --quiet --disable-pip-version-check -e .") for line in asked)
 
 
 def test_quickstart_small_with_work_directory_and_overrides(checkout, tmp_path):
-    out, asked = checkout.run(
+    _, asked = checkout.run(
         "quickstart.sh", "--small", "my run", "--", "--config.seed=3", cwd=tmp_path
     )
     workdir = f"{tmp_path}/my run"  # relative to where the caller stands
@@ -159,13 +157,11 @@ def test_quickstart_small_with_work_directory_and_overrides(checkout, tmp_path):
         "-m launch.train --config=configs/quickstart.py:small "
         + f"--workdir={workdir} --config.seed=3".replace("my run", "my\\ run")
     )
-    assert out.stdout == f"Report: {workdir}/report.html\n"
 
 
-def test_quickstart_reports_failure(checkout):
+def test_quickstart_fails_with_the_run(checkout):
     out, _ = checkout.run("quickstart.sh", FAIL_ON="launch.train")
     assert out.returncode == 1
-    assert "Report" not in out.stdout
 
 
 @pytest.mark.parametrize(

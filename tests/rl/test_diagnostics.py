@@ -37,21 +37,21 @@ def test_by_hand(batch):
         "ratio_mean": 6.25 / 6,
         "ratio_max": 2.0,
         # held: 2 with A > 0, 0.25 with A < 0; 0.5 with A > 0 and 1.5 with A < 0 are not
-        "clip_fraction_low": 1 / 6,
-        "clip_fraction_high": 1 / 6,
+        "clip_low": 1 / 6,
+        "clip_high": 1 / 6,
         "advantage_abs_mean": 5 / 6,
         # k3 = 1/ρ - 1 + ln ρ, with sums of 1/ρ: .5 + 2 + 2/3 + 4 + 2 and of ln ρ: ln 0.375
         "kl": (0.5 + 2 + 2 / 3 + 4 + 2 - 6 + np.log(0.375)) / 6,
         # old - sampler: 0.3 and -0.6
-        "sampler_gap_mean": 0.9 / 6,
-        "sampler_gap_max": 0.6,
+        "logprob_gap_mean": 0.9 / 6,
+        "logprob_gap_max": 0.6,
         "reward": 0.5,
-        "reward_std": np.sqrt(0.5 / 3),
+        "reward_sd": np.sqrt(0.5 / 3),
         # of two groups the one with a single row left has none
         "zero_variance_groups": 0.5,
         "truncated": 1 / 3,
-        "response_length": 2.0,
-        "response_length_finished": 2.5,
+        "length": 2.0,
+        "length_finished": 2.5,
     }
     assert scalars.keys() == expected.keys()
     for name, value in expected.items():
@@ -66,10 +66,10 @@ def test_without_old_and_reference(batch):
     scalars = rl.diagnostics(rollouts, logprobs, advantages, weights)
     assert "kl" not in scalars
     np.testing.assert_allclose(scalars["ratio_mean"], 1, rtol=1e-6)
-    assert scalars["clip_fraction_low"] == scalars["clip_fraction_high"] == 0
+    assert scalars["clip_low"] == scalars["clip_high"] == 0
     # the gap is now that of the current ones: ln ratio - 1 - sampler
     gaps = [np.log(2), np.log(0.5) + 0.3, np.log(1.5), np.log(0.25), -0.6, 0]
-    np.testing.assert_allclose(scalars["sampler_gap_max"], np.abs(gaps).max(), rtol=1e-5)
+    np.testing.assert_allclose(scalars["logprob_gap_max"], np.abs(gaps).max(), rtol=1e-5)
 
 
 def test_empty_batch_is_finite(batch):
@@ -84,9 +84,9 @@ def test_means_of_micro_batches_add_up(batch):
     rollouts, logprobs, advantages = batch
     weights = rl.token_mean(rollouts.loss_mask)
     whole = rl.diagnostics(rollouts, logprobs, advantages, weights)
-    parts = [
-        rl.diagnostics(*jax.tree.map(lambda x: x[rows], (rollouts, logprobs, advantages, weights)))  # noqa: B023
-        for rows in (slice(0, 1), slice(1, 4))
-    ]
-    for name in ("ratio_mean", "clip_fraction_low", "clip_fraction_high", "kl"):
+    parts = []
+    for rows in (slice(0, 1), slice(1, 4)):
+        arguments = rollouts, logprobs, advantages, weights
+        parts.append(rl.diagnostics(*jax.tree.map(lambda x, rows=rows: x[rows], arguments)))
+    for name in ("ratio_mean", "clip_low", "clip_high", "kl"):
         np.testing.assert_allclose(sum(part[name] for part in parts), whole[name], rtol=1e-5)

@@ -90,7 +90,10 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
     row_mask[np.flatnonzero(group_ids == 12)[[1, 4]]] = False
     rewards = np.where(group_ids == 0, 0.1, random.integers(0, 3, ROWS) / 2)
     step_ends = starts[:, None] + np.arange(STEPS)
-    floats = lambda *shape: jnp.asarray(random.normal(size=shape), dtype)  # noqa: E731
+
+    def floats(*shape):
+        return jnp.asarray(random.normal(size=shape), dtype)
+
     old = -2 + floats(ROWS, TOKENS) / 3
     rollouts = Rollouts(
         tokens=jnp.zeros((ROWS, TOKENS), jnp.int32),

@@ -1,0 +1,49 @@
+"""Taking up what a run left: its model, its tokenizer, its task."""
+
+import json
+import os
+import pathlib
+
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from reasoning_jax.models import ModelConfig, load_hf
+from reasoning_jax.tasks import Task, load_task
+from reasoning_jax.text import Tokenizer, load_tokenizer
+
+
+def load_exported(
+    folder: str | os.PathLike, mesh: Mesh
+) -> tuple[ModelConfig, dict, Tokenizer]:
+    """Model and tokenizer of a model folder, or of the workdir of a finished run.
+
+    Raises:
+      FileNotFoundError: the folder holds neither.
+    """
+    folder = pathlib.Path(folder)
+    if (folder / "checkpoints").exists() and not (folder / "model").exists():
+        raise FileNotFoundError(
+            f"{folder} holds a run that has not finished: the same launch.train command goes on "
+            "with it and leaves the model in its folder model/"
+        )
+    model = folder / "model" if (folder / "model").exists() else folder
+    config, params = load_hf(model, mesh=mesh)
+    return config, params, load_tokenizer(model)
+
+
+def task_of_run(
+    workdir: str | None, name: str | None, data: str, config: ConfigDict | None
+) -> Task:
+    """The task asked for by name, else that of a config, else that of a workdir's run.
+
+    Raises:
+      ValueError: none of the three is given.
+    """
+    if name:
+        return load_task(name, data)
+    if config is not None:
+        return load_task(config.task, data or config.data, **config.task_options)
+    if workdir:
+        saved = json.loads((pathlib.Path(workdir) / "config.json").read_text())
+        return load_task(saved["task"], data or saved["data"], **saved["task_options"])
+    raise ValueError("no task: give --task=NAME, or --workdir of a run that has one")
