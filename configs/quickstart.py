@@ -15,30 +15,56 @@ from reasoning_jax.stages.recipe import add_stage, recipe
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    config = recipe("quickstart", __doc__)
+    if variant not in ("", "small", "hard"):
+        raise ValueError(f"quickstart has no variant {variant!r}: choose small or hard, or none")
+    config = recipe("quickstart" + (f":{variant}" if variant else ""), __doc__)
     config.task = "modchain"
     config.task_options.length = 6
     config.task_options.modulus = 10
-    config.task_options.noise = 0.08
+    config.task_options.operations = "+-*"
+    config.task_options.noise = 0.08  # chance that a step of a worked solution is drawn anew
     config.model = "micro"
 
     sft = add_stage(config, "sft", "reasoning_jax.stages.sft")
     sft.examples = 20_000
     sft.row_tokens = 128
-    sft.rows = 32
     sft.steps = 900
-    sft.gate.metric = "eval/greedy"  # the warm-up clicks all at once
+    sft.gate.metric = "eval/greedy"  # the warm-up clicks: greedy jumps from a third to nearly 1
     sft.gate.at_least = 0.9
     sft.gate.after = 300
+    sft.evaluation.max_tokens = 16
 
-    add_stage(config, "evaluate_sft", "reasoning_jax.stages.evaluate")
+    add_stage(config, "evaluate_sft", "reasoning_jax.stages.evaluate").max_tokens = 16
 
     rl = add_stage(config, "rl", "reasoning_jax.stages.rl")
     rl.max_tokens = 16
-    rl.evaluation.max_tokens = 16
-    rl.steps = 100
+    rl.steps = 120
     rl.guard.start = 0.3
+    rl.evaluation.max_tokens = 16
 
-    add_stage(config, "evaluate_rl", "reasoning_jax.stages.evaluate")
+    add_stage(config, "evaluate_rl", "reasoning_jax.stages.evaluate").max_tokens = 16
+
+    if variant == "small":
+        # A smaller task rather than fewer steps: RL teaches nothing before the warm-up clicks.
+        config.model = "nano"
+        config.task_options.length = 3
+        config.task_options.modulus = 5
+        config.task_options.operations = "+-"
+        sft.examples = 4_000
+        sft.rows = 16
+        sft.steps = 800
+        sft.evaluate_every = 50
+        sft.gate.after = 50
+        rl.prompts = 16
+        rl.steps = 12
+        rl.evaluate_every = 4
+        for block in (sft.evaluation, rl.evaluation, config.evaluate_sft, config.evaluate_rl):
+            block.problems = 64
+    if variant == "hard":
+        config.task_options.length = 8
+        config.task_options.noise = 0.12
+        for block in (sft.evaluation, rl.evaluation, rl, config.evaluate_sft, config.evaluate_rl):
+            block.max_tokens = 20
+        rl.steps = 200
     config.lock()
     return config

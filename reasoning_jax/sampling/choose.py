@@ -15,7 +15,7 @@ def greedy(logits_BxV: jax.Array) -> jax.Array:
 def sample(
     logits_BxV: jax.Array, uniform_B: jax.Array, *, top_k: int = 0, top_p: float = 1.0
 ) -> jax.Array:
-    """Draws from softmax(logits) restricted to top-k, then top-p; [B] int32.
+    """Draws from softmax(logits) restricted to top-k, then top-p, ties all kept; [B] int32.
 
     Args:
       logits_BxV: already divided by the temperature; -inf is never drawn.
@@ -67,8 +67,10 @@ def inverse_cdf(weights_BxV: jax.Array, uniform_B: jax.Array) -> jax.Array:
 
 
 def _first_above(weights_BxN: jax.Array, target_B: jax.Array) -> jax.Array:
-    cdf = jnp.cumsum(weights_BxN, axis=-1)
-    index = jnp.sum(cdf <= target_B[:, None], axis=-1)
-    # Rounding may put the target at the very end: the last positive weight closes the range.
-    last = jnp.sum(cdf < cdf[:, -1:], axis=-1)
-    return jnp.minimum(index, last).astype(jnp.int32)
+    # Selected by the weights, not by the sums alone: summed in parallel, those may round up
+    # where a weight is 0, and a target may lie below its block or beyond the very end.
+    index_N = jnp.arange(weights_BxN.shape[-1], dtype=jnp.int32)
+    positive = weights_BxN > 0
+    above = positive & (jnp.cumsum(weights_BxN, axis=-1) > target_B[:, None])
+    last = jnp.max(jnp.where(positive, index_N, 0), axis=-1, keepdims=True)
+    return jnp.min(jnp.where(above, index_N, last), axis=-1)

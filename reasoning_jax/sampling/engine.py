@@ -173,12 +173,12 @@ class Sampler:
         ids = generated.tokens[row, :count].tolist()
         reason = "stop" if ids and ids[-1] in self.tokenizer.eos_ids else "length"
         text = self.tokenizer.decode(ids)
-        hits = [text.find(stop) for stop in sampling.stop if stop in text]
-        if hits:
+        if any(stop in text for stop in sampling.stop):
             # Generation runs on to the next look at the text: keep the tokens that made the stop.
-            count = self._tokens_until_stop(ids, sampling.stop)
-            ids, text, reason = ids[:count], text[: min(hits)], "stop"
-        logprobs = generated.logprobs[row, :count].tolist()
+            ids, reason = ids[: self._tokens_until_stop(ids, sampling.stop)], "stop"
+            text = self.tokenizer.decode(ids)
+            text = text[: min(text.find(stop) for stop in sampling.stop if stop in text)]
+        logprobs = generated.logprobs[row, : len(ids)].tolist()
         return Completion(text, tuple(ids), tuple(logprobs), reason)
 
     def _tokens_until_stop(self, ids: list[int], stop: tuple[str, ...]) -> int:

@@ -99,7 +99,7 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
                 f"model_overrides {dict(config.model_overrides)} cannot change the model folder "
                 f"{config.model}; they are for presets"
             )
-        model = read_config(config.model)
+        model = read_config(pathlib.Path(config.model))
     else:
         model = preset(config.model, tokenizer.vocab_size, config.model_overrides)
     if tokenizer.vocab_size > model.vocab_size:

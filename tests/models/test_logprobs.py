@@ -36,7 +36,7 @@ def test_logprobs_and_entropy_by_numpy(setup, temperature):
     np.testing.assert_array_equal(logprobs[:, 0], 0)
 
 
-@pytest.mark.parametrize("chunk", [1, 4, 5, 10])
+@pytest.mark.parametrize("chunk", [4, 5])
 def test_chunks_change_neither_value_nor_gradient(setup, chunk):
     model, params, tokens = setup
 
@@ -44,9 +44,9 @@ def test_chunks_change_neither_value_nor_gradient(setup, chunk):
         logprobs, entropy = token_logprobs(model, params, tokens, chunk=chunk, temperature=0.7)
         return (logprobs * jnp.arange(11)).sum() + entropy.sum(), (logprobs, entropy)
 
-    with jax.disable_jit():
-        expected, expected_gradient = jax.grad(loss, has_aux=True)(params, 256)[::-1]
-        got, gradient = jax.grad(loss, has_aux=True)(params, chunk)[::-1]
+    gradient_of = jax.jit(jax.grad(loss, has_aux=True), static_argnums=1)
+    expected_gradient, expected = gradient_of(params, 256)
+    gradient, got = gradient_of(params, chunk)
     for a, b in zip(got, expected):
         np.testing.assert_allclose(a, b, atol=1e-5)
     jax.tree.map(

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,7 @@ from reasoning_jax.models.config import MixtureOfExperts, ModelConfig
 from reasoning_jax.models.transformer import decode_step, positions_of, prefill, unstack_layers
 from reasoning_jax.parallel.mesh import make_mesh
 
-PROMPT = [1, 5, 9, 2, 30, 7]
-TAIL = [4, 11, 8]
+TOKENS = [1, 5, 9, 2, 30, 7, 4, 11, 8]
 
 SMALL = ModelConfig(
     vocab_size=16,
@@ -29,63 +29,63 @@ SMALL = ModelConfig(
 SMALL_MOE = dataclasses.replace(SMALL, moe=MixtureOfExperts(4, 2, 12, True, shared_d_ff=8))
 
 
-def test_prefill_and_decode_equal_the_full_forward_with_left_padding(family, hub_model, forward):
+@pytest.fixture(scope="module")
+def whole(hub_model):
+    """whole(family) -> logits [9, V] of TOKENS alone in a row, without segments."""
+
+    @functools.cache
+    def run(family):
+        config, params = hub_model(family)
+        return jax.jit(Transformer(config).apply)({"params": params}, jnp.array([TOKENS]))[0]
+
+    return run
+
+
+def test_prefill_and_decode_equal_the_full_forward_with_left_padding(family, hub_model, whole):
     config, params = hub_model(family)
     model = Transformer(config)
-    whole = forward(config, params, [PROMPT + TAIL])[0]
-
-    # Row 0 is the prompt behind two padding columns, row 1 its last five tokens behind three.
-    tokens = np.array([[9, 9, *PROMPT], [3, 3, 3, *PROMPT[1:]]])
+    # Row 0 is a prompt of six tokens behind two padding columns, row 1 of five behind three.
     lengths = np.array([6, 5])
-    short = forward(config, params, [PROMPT[1:] + TAIL])[0]
-    columns = np.arange(8 + len(TAIL))
-    padding = 8 - lengths[:, None]
-    with jax.disable_jit():
-        caches, logits = prefill(
-            model,
-            params,
-            jnp.asarray(tokens),
-            jnp.asarray(columns[:8] >= padding, jnp.int32),
-            columns=len(columns),
+    start, columns = 8, np.arange(11)
+    padding = start - lengths[:, None]
+    prompts = np.array([[9, 9, *TOKENS[:6]], [3, 3, 3, *TOKENS[:5]]])
+    segment_ids = jnp.asarray(columns[:start] >= padding, jnp.int32)
+    caches, logits = jax.jit(prefill, static_argnums=(0, 4))(
+        model, params, jnp.asarray(prompts), segment_ids, len(columns)
+    )
+    layers = unstack_layers(params, config.n_layers)
+    step = jax.jit(decode_step, static_argnums=0)
+    got = [logits]
+    for column in columns[start:]:
+        positions = lengths + column - start
+        visible = (columns >= padding) & (columns <= column)
+        tokens = jnp.asarray(np.array(TOKENS)[positions])
+        caches, logits = step(
+            model, params, layers, caches, tokens, jnp.asarray(positions), column, visible
         )
-        layers = unstack_layers(params, config.n_layers)
-        got = [logits]
-        for step, token in enumerate(TAIL):
-            column = 8 + step
-            caches, logits = decode_step(
-                model,
-                params,
-                layers,
-                caches,
-                jnp.full(2, token),
-                jnp.asarray(lengths + step),
-                column,
-                jnp.asarray((columns >= padding) & (columns <= column)),
-            )
-            got.append(logits)
+        got.append(logits)
     got = np.stack(got, axis=1)
-    np.testing.assert_allclose(got[0], whole[5:], atol=1e-5)
-    np.testing.assert_allclose(got[1], short[4:], atol=1e-5)
+    np.testing.assert_allclose(got[0], whole(family)[5:9], atol=1e-5)
+    np.testing.assert_allclose(got[1], whole(family)[4:8], atol=1e-5)
 
 
-def test_packed_and_padded_rows_equal_separate_rows(family, hub_model, forward):
+def test_packed_and_padded_rows_equal_a_row_alone(family, hub_model, whole):
     config, params = hub_model(family)
-    first, second = PROMPT, [7, *TAIL]
+    length = len(TOKENS)
     rows = [
-        ([*first, *second, 0, 0], [1] * 6 + [2] * 4 + [0] * 2),
-        ([*first, *second, 31, 13], [1] * 6 + [2] * 4 + [0] * 2),
-        ([0] * 6 + first, [0] * 6 + [1] * 6),
-        ([*first, 3, 1, 2, 3, 1, 2], [1] * 6 + [0] * 6),
+        (TOKENS + TOKENS + [0, 0], [1] * length + [2] * length + [0, 0]),
+        (TOKENS + TOKENS + [31, 13], [1] * length + [2] * length + [0, 0]),
+        ([0] * 11 + TOKENS, [0] * 11 + [1] * length),
+        ([*TOKENS, 3, 1, 2, 3, 1, 2, 4, 9, 9, 8, 5], [1] * length + [0] * 11),
     ]
-    tokens, segments = (np.array(part) for part in zip(*rows))
-    packed = forward(config, params, tokens, segment_ids=jnp.asarray(segments))
-    alone = forward(config, params, [first])[0]
-    np.testing.assert_allclose(packed[0, :6], alone, atol=1e-5)
-    np.testing.assert_allclose(packed[0, 6:10], forward(config, params, [second])[0], atol=1e-5)
-    np.testing.assert_array_equal(packed[0, :10], packed[1, :10])  # padding tokens do not matter
-    np.testing.assert_allclose(packed[2, 6:], alone, atol=1e-5)
-    np.testing.assert_allclose(packed[3, :6], alone, atol=1e-5)
-    assert np.isfinite(packed).all()
+    tokens, segments = (jnp.array(part) for part in zip(*rows))
+    logits = jax.jit(Transformer(config).apply)({"params": params}, tokens, segment_ids=segments)
+    for row, begin in ((0, 0), (0, length), (2, 11), (3, 0)):
+        got = logits[row, begin : begin + length]
+        np.testing.assert_allclose(got, whole(family), atol=1e-5, err_msg=f"row {row}")
+    # What padding holds does not matter.
+    np.testing.assert_allclose(logits[0, : 2 * length], logits[1, : 2 * length], atol=1e-6)
+    assert np.isfinite(logits).all()
 
 
 def test_positions_restart_in_every_segment():
@@ -161,22 +161,24 @@ def test_initial_parameters_do_not_depend_on_the_mesh():
     assert_close(split, single, atol=1e-6)
 
 
-def test_the_gradient_is_a_finite_difference(reference, batch):
-    config, params, _, gradient = reference
-    direction = jax.tree.map(lambda p: jax.random.normal(jax.random.key(p.size), p.shape), params)
-    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: np.vdot(g, d), gradient, direction)))
+def test_the_gradient_is_a_finite_difference(batch):
+    # Every expert is chosen: a change of routing would be a jump, and no slope.
+    moe = dataclasses.replace(SMALL_MOE.moe, top_k=4)
+    config = dataclasses.replace(SMALL_MOE, moe=moe)
+    params, direction = (init_params(config, jax.random.key(seed)) for seed in (0, 1))
+    _, gradient = loss_and_gradient(Transformer(config), params, batch)
+    slope = sum(
+        np.vdot(g, d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(direction))
+    )
 
-    with jax.enable_x64(True):
-        to_float64 = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)  # noqa: E731
-        wide, step = to_float64(params), to_float64(direction)
-        model = Transformer(config, dtype=jnp.float64)
+    @jax.jit
+    def loss(params):
+        logprobs, entropy = token_logprobs(Transformer(config), params, batch)
+        return jnp.mean(logprobs) + 0.1 * jnp.mean(entropy)
 
-        @jax.jit
-        def loss(size):
-            moved = jax.tree.map(lambda p, d: p + size * d, wide, step)
-            logprobs, entropy = token_logprobs(model, moved, batch)
-            return jnp.mean(logprobs) + 0.1 * jnp.mean(entropy)
-
-        size = 1e-3
-        difference = (float(loss(size)) - float(loss(-size))) / (2 * size)
-    assert difference == pytest.approx(float(slope), rel=2e-2, abs=1e-3)
+    size = 1e-3
+    up, down = (
+        jax.tree.map(lambda p, d: p + sign * size * d, params, direction) for sign in (1, -1)
+    )
+    difference = (float(loss(up)) - float(loss(down))) / (2 * size)
+    assert difference == pytest.approx(float(slope), rel=1e-2)
