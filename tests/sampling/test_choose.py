@@ -1,0 +1,144 @@
+"""The choice of a token, by inverting grids of uniform numbers against sorted NumPy references."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reasoning_jax.sampling import choose
+
+BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+inverse_cdf = jax.jit(choose.inverse_cdf)
+sample = jax.jit(choose.sample, static_argnames=("top_k", "top_p"))
+
+
+def invert(weights, uniforms) -> np.ndarray:
+    """inverse_cdf of one row of weights at many uniform numbers."""
+    rows = jnp.broadcast_to(jnp.asarray(weights, jnp.float32), (len(uniforms), len(weights)))
+    return np.asarray(inverse_cdf(rows, jnp.asarray(uniforms, jnp.float32)))
+
+
+def support(logits, points: int = 4096, **options) -> set[int]:
+    """The tokens that sample returns for a fine grid of uniform numbers."""
+    rows = jnp.broadcast_to(jnp.asarray(logits, jnp.float32), (points, len(logits)))
+    grid = (jnp.arange(points) + 0.5) / points
+    return set(np.asarray(sample(rows, grid, **options)).tolist())
+
+
+def softmax(logits) -> np.ndarray:
+    exponents = np.exp(np.asarray(logits, np.float64) - np.max(logits))
+    return exponents / exponents.sum()
+
+
+def nucleus(probs, top_p: float) -> set[int]:
+    """Sorted reference: the fewest tokens whose mass reaches top_p, and all ties of the last."""
+    ordered = np.sort(probs)[::-1]
+    last = ordered[np.searchsorted(np.cumsum(ordered), top_p)]
+    return set(np.flatnonzero(probs >= last).tolist())
+
+
+def test_greedy_takes_the_first_of_the_largest():
+    logits = jnp.array([[0.0, 2.0, 1.0], [3.0, -jnp.inf, 3.0]])
+    chosen = choose.greedy(logits)
+    assert chosen.tolist() == [1, 0] and chosen.dtype == jnp.int32
+
+
+def test_inverse_cdf_by_hand():
+    # Cumulative 0, 1, 1, 4, 4 of a total of 4: [0, 1/4) is index 1 and [1/4, 1) is index 3.
+    uniforms = [0.0, 0.2499, 0.25, 0.9, BELOW_ONE]
+    assert invert([0, 1, 0, 3, 0], uniforms).tolist() == [1, 1, 3, 3, 3]
+
+
+@pytest.mark.parametrize("size", [5, 256, 257, 5000])
+def test_inverse_cdf_is_the_distribution(size):
+    # Integer weights below 2^24 in all add up exactly, so that the answers must be equal too.
+    weights = np.random.default_rng(size).integers(0, 9, size)
+    weights[[0, -1]] = 0
+    points = 8192
+    grid = np.arange(points) / points
+    expected = np.searchsorted(np.cumsum(weights), grid * weights.sum(), side="right")
+    np.testing.assert_array_equal(invert(weights, grid), expected)
+
+
+@pytest.mark.parametrize("size", [5, 200, 5000])
+def test_inverse_cdf_never_returns_a_zero_weight(size):
+    # Uniform numbers at, just below and just above every partial sum: where rounding bites.
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        weights = random.random(size) ** 8 * (random.random(size) < max(0.1, 2 / size))
+        weights[random.integers(size)] = 1.0
+        weights = (weights / weights.sum()).astype(np.float32)
+        edges = np.unique(np.cumsum(weights))
+        uniforms = np.concatenate(
+            [[0, BELOW_ONE], edges, np.nextafter(edges, -1), np.nextafter(edges, 2)]
+        )
+        uniforms = np.clip(uniforms, 0, BELOW_ONE)
+        assert (weights[invert(weights, uniforms)] > 0).all()
+
+
+@pytest.mark.parametrize("size", [5, 5000])
+@pytest.mark.parametrize("only", [0, -1])
+def test_inverse_cdf_of_one_positive_weight(size, only):
+    weights = np.zeros(size)
+    weights[only] = 1e-6
+    chosen = invert(weights, [0.0, 0.5, BELOW_ONE])
+    assert chosen.tolist() == [only % size] * 3
+
+
+@pytest.mark.parametrize("size, top_k", [(5, 2), (300, 7), (300, 1), (5, 9)])
+def test_top_k_keeps_the_k_most_likely(size, top_k):
+    logits = np.random.default_rng(top_k).normal(size=size)
+    expected = set(np.argsort(logits)[::-1][:top_k].tolist())
+    assert support(logits, top_k=top_k) == expected
+
+
+def test_top_k_keeps_all_ties_of_the_last_and_no_padding():
+    assert support([1.0, 3.0, 1.0, 0.0, 1.0], top_k=2) == {0, 1, 2, 4}
+    assert support([1.0, -np.inf, 1.0, -np.inf], top_k=3) == {0, 2}
+
+
+@pytest.mark.parametrize("top_p", [0.001, 0.3, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("size", [6, 300])
+def test_top_p_keeps_the_nucleus(size, top_p):
+    logits = 3 * np.random.default_rng(size).normal(size=size)
+    threshold = choose.nucleus_threshold(jax.nn.softmax(jnp.asarray(logits)[None]), top_p)
+    kept = set(np.flatnonzero(np.asarray(jax.nn.softmax(jnp.asarray(logits))) >= threshold[0]))
+    assert kept == nucleus(softmax(logits), top_p)
+    if size == 6:
+        assert support(logits, top_p=top_p) == kept
+
+
+def test_top_p_of_ties_and_of_one_that_dominates():
+    # Probabilities .4 .2 .2 .2: half the mass needs one of three equal tokens, so all three.
+    assert support(np.log([0.2, 0.4, 0.2, 0.2]), top_p=0.5) == {0, 1, 2, 3}
+    assert support(np.zeros(4), top_p=0.1) == {0, 1, 2, 3}
+    assert support(np.log([0.4, 0.4, 0.1, 0.1]), top_p=0.5) == {0, 1}
+    assert support(np.log([0.01, 0.98, 0.01]), top_p=0.9) == {1}
+    assert support(np.log([0.01, 0.98, 0.01]), top_p=0.98) == {1}
+    assert support([0.0, 0.1, 0.0], top_p=1e-6) == {1}
+
+
+def test_top_p_counts_the_mass_that_top_k_left():
+    # .4 .3 .2 .1; top 3 leave 4/9, 3/9, 2/9: 0.75 is reached by two there, by three of all.
+    logits = np.log([0.1, 0.4, 0.2, 0.3])
+    assert support(logits, top_k=3, top_p=0.75) == {1, 3}
+    assert support(logits, top_p=0.75) == {1, 2, 3}
+
+
+def test_restriction_keeps_the_ratios_inside():
+    # Of .4 .3 .2 .1 the top two are drawn 4 : 3.
+    logits = jnp.log(jnp.array([0.1, 0.4, 0.2, 0.3]))
+    points = 7000
+    grid = (jnp.arange(points) + 0.5) / points
+    drawn = sample(jnp.broadcast_to(logits, (points, 4)), grid, top_k=2)
+    assert np.bincount(np.asarray(drawn), minlength=4).tolist() == [0, 4000, 0, 3000]
+
+
+def test_draws_follow_the_softmax():
+    probs = softmax(np.linspace(-1, 1.5, 10))
+    draws = 20_000
+    uniforms = jax.random.uniform(jax.random.key(3), (draws,))
+    logits = jnp.broadcast_to(jnp.log(jnp.asarray(probs)), (draws, 10))
+    counts = np.bincount(np.asarray(sample(logits, uniforms)), minlength=10)
+    chi_square = ((counts - draws * probs) ** 2 / (draws * probs)).sum()
+    assert chi_square < 27.9  # exceeded once in a thousand seeds at 9 degrees of freedom

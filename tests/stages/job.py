@@ -1,0 +1,72 @@
+"""Running launch.train as a user does, in processes of its own, on a run of a few seconds."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+# A run that passes through every kind of stage in a few steps.
+TINY = (
+    "--config=configs/quickstart.py:small",
+    "--config.sft.examples=500",
+    "--config.sft.steps=12",
+    "--config.sft.evaluate_every=6",
+    "--config.sft.checkpoint_every=4",
+    "--config.sft.gate.metric=",
+    "--config.sft.log_every=2",
+    "--config.rl.steps=6",
+    "--config.rl.evaluate_every=3",
+    "--config.rl.checkpoint_every=2",
+    "--config.rl.guard.start=0.0",
+    "--config.rl.guard.patience=100",
+    *(
+        f"--config.{block}.problems=16"
+        for block in ("sft.evaluation", "rl.evaluation", "evaluate_sft", "evaluate_rl")
+    ),
+)
+
+
+def environment(devices: int, cache: pathlib.Path) -> dict[str, str]:
+    """Environment of a job on so many host devices, with a compilation cache of its own."""
+    return {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+
+
+def start(workdir: pathlib.Path, *flags: str, devices: int = 1) -> subprocess.Popen:
+    """Starts the tiny run; later flags override earlier ones."""
+    command = [sys.executable, "-m", "launch.train", *TINY, f"--workdir={workdir}", *flags]
+    return subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment(devices, workdir.parent / "compiled"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    """Waits for a job, asserts its exit code, returns what it printed."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def lines(workdir: pathlib.Path) -> list[dict]:
+    """metrics.jsonl without what measures time."""
+    return [
+        {
+            name: value
+            for name, value in json.loads(line).items()
+            if name != "time" and not name.startswith(("time/", "perf/"))
+        }
+        for line in (workdir / "metrics.jsonl").read_text().splitlines()
+    ]
