@@ -134,17 +134,29 @@ def mean_and_sd(lines: Lines, mean: str, sd: str) -> "Figure | None":
     return _figure(lines, [mean], draw)
 
 
+def ratios(lines: Lines) -> "Figure | None":
+    """Probability ratio of new to old policy; None where every step was strictly on-policy."""
+    series = {"min": "rl/ratio_min", "mean": "rl/ratio_mean", "max": "rl/ratio_max"}
+    values = [line[name] for line in lines for name in series.values() if line.get(name)]
+    if all(abs(value - 1) < 1e-4 for value in values):
+        return None
+    return curves(lines, series, scale="log")
+
+
 def accuracy(lines: Lines) -> "Figure | None":
     """Accuracy at every evaluation of the run, in per cent: sampled, greedy, majority, pass@k.
 
-    Intervals, where logged, are upright bars.
+    Of the majority votes and of pass@k only the largest k that every evaluation has. Intervals,
+    where logged, are upright bars.
     """
-    logged = {name: None for line in lines for name in line}
-    names = [
-        name
-        for name in evaluation_names(logged)
-        if is_fraction(name) and not name.endswith("truncated")
-    ]
+    evaluations = [line for line in lines if evaluation_names(line)]
+    shared = set.intersection(*map(set, evaluations)) if evaluations else set()
+    names = {}
+    for name in evaluation_names(dict.fromkeys(shared)):
+        if is_fraction(name) and not name.endswith("truncated"):
+            family, _, k = name.partition("@")
+            names[name if k in ("", "1") else family] = name
+    names = list(names.values())
 
     def draw(axes: "Axes", timeline: _Timeline) -> None:
         for colour, marker, name in zip(cycle(COLOURS), cycle("osD^vP"), names):
@@ -245,11 +257,7 @@ CHARTS = (
         "Policy",
         "Probability ratio",
         "new over old policy, per token; log axis",
-        partial(
-            curves,
-            series={"min": "rl/ratio_min", "mean": "rl/ratio_mean", "max": "rl/ratio_max"},
-            scale="log",
-        ),
+        ratios,
     ),
     Chart(
         "Policy",

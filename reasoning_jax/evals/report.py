@@ -5,6 +5,8 @@ import html
 import json
 import os
 import pathlib
+import re
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,8 +26,8 @@ Lines = Sequence[Mapping[str, Any]]
 def write_report(workdir: str | os.PathLike) -> pathlib.Path:
     """Writes ``report.html`` into the workdir: results, plots, samples to read, the config.
 
-    The page needs nothing outside itself. Of config.json the keys ``name``, ``header`` (first line
-    the title, the rest the description) and ``command`` stand at its top, where present.
+    The page needs nothing outside itself. Of config.json, ``header`` stands at its top: first line
+    the title, then paragraphs, indented ones as commands; ``name`` is the title without it.
 
     Returns:
       Path of the page.
@@ -43,7 +45,7 @@ def write_report(workdir: str | os.PathLike) -> pathlib.Path:
     title, *description = _header(config, workdir)
     body = "\n".join(
         [
-            f"<header><h1>{_text(title)}</h1>{_description(description)}{_command(config)}"
+            f"<header><h1>{_text(title)}</h1>{_description(description)}"
             f"{_facts(lines)}</header>",
             _warnings(lines),
             *_sections(lines),
@@ -63,19 +65,23 @@ def write_report(workdir: str | os.PathLike) -> pathlib.Path:
 
 
 def _header(config: Mapping[str, Any], workdir: pathlib.Path) -> list[str]:
-    """Title and lines of description."""
-    header = str(config.get("header", "")).strip().splitlines()
-    return header or [str(config.get("name", workdir.resolve().name))]
+    """Title and paragraphs of description."""
+    paragraphs = re.split(r"\n\s*\n", str(config.get("header", "")).strip())
+    if not paragraphs[0]:
+        return [str(config.get("name", workdir.resolve().name))]
+    title, *rest = paragraphs[0].splitlines()
+    return [title, *(["\n".join(rest)] if rest else []), *paragraphs[1:]]
 
 
-def _description(lines: Sequence[str]) -> str:
-    text = "\n".join(lines).strip()
-    return f'<p class="description">{_text(text)}</p>' if text else ""
-
-
-def _command(config: Mapping[str, Any]) -> str:
-    command = config.get("command")
-    return f'<pre class="command">{_text(command)}</pre>' if command else ""
+def _description(paragraphs: Sequence[str]) -> str:
+    """Running text, reflowed; indented paragraphs are commands."""
+    parts = []
+    for paragraph in paragraphs:
+        if paragraph[:1].isspace():
+            parts.append(f'<pre class="command">{_text(textwrap.dedent(paragraph))}</pre>')
+        else:
+            parts.append(f'<p class="description">{_text(" ".join(paragraph.split()))}</p>')
+    return "".join(parts)
 
 
 def _facts(lines: Lines) -> str:
@@ -274,7 +280,7 @@ pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospac
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12.5px; }
 .note, .description, figcaption span { color: var(--muted); }
 .note { margin: 0 0 12px; font-size: 13px; }
-.description { margin: 8px 0 0; white-space: pre-line; max-width: 75ch; }
+.description { margin: 8px 0 0; max-width: 75ch; }
 .command { margin-top: 16px; padding: 10px 14px; background: var(--shade); border-radius: 6px; }
 .facts { display: flex; flex-wrap: wrap; gap: 8px 40px; margin: 20px 0 0; }
 .facts dt { font-size: 12px; color: var(--muted); }
