@@ -20,9 +20,9 @@ def function(spec: Mapping[str, Any], where: str) -> Callable:
     module_name, _, attribute = spec["name"].rpartition(".")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        accepted = inspect.signature(found).parameters
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{where}.name: no function {spec['name']!r} ({error})") from error
-    accepted = inspect.signature(found).parameters
     for key in keywords:
         if key not in accepted:
             raise ValueError(

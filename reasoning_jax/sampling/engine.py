@@ -77,7 +77,8 @@ class Sampler:
             by default.
 
         Raises:
-          ValueError: an empty prompt, or one that with max_tokens exceeds the context.
+          ValueError: an empty prompt, one with an id outside the embedding, or one that with
+            max_tokens exceeds the context.
         """
         ids = [self._encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
         prompt_ids = range(len(ids)) if prompt_ids is None else prompt_ids
@@ -101,6 +102,12 @@ class Sampler:
         context = self._model.config.max_position
         if not ids:
             raise ValueError(f"prompt {index} is empty; give at least one token")
+        rows = self._model.config.vocab_size
+        unknown = [i for i in ids if not 0 <= i < rows]
+        if unknown:
+            raise ValueError(
+                f"prompt {index} holds id {unknown[0]}, outside the embedding of {rows} rows"
+            )
         if len(ids) + sampling.max_tokens > context:
             raise ValueError(
                 f"prompt {index} has {len(ids)} tokens; with max_tokens {sampling.max_tokens} it "

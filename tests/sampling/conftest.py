@@ -19,8 +19,8 @@ def config():
 @pytest.fixture(scope="session")
 def params(config):
     params = init_params(config, jax.random.key(0))
-    # At the initial scale every distribution is nearly uniform; here one token often dominates.
-    return params | {"embedding": 15 * params["embedding"]}
+    # At the initial scale every distribution is nearly uniform; here some tokens are likelier.
+    return params | {"embedding": 5 * params["embedding"]}
 
 
 @pytest.fixture(scope="session")
