@@ -1,7 +1,7 @@
 """Evaluates a model: sampled, greedy and voted accuracy with intervals.
 
-  python -m launch.evaluate --workdir=runs/quickstart
-  python -m launch.evaluate --model=HF_FOLDER --task=gsm8k --data=DIR --max_tokens=512
+python -m launch.evaluate --workdir=runs/quickstart
+python -m launch.evaluate --model=HF_FOLDER --task=gsm8k --data=DIR --max_tokens=512
 """
 
 from launch import environment  # isort: skip  (before jax starts)

@@ -1,6 +1,6 @@
 """Makes a model folder in Hugging Face format with fresh weights and a tokenizer of a task.
 
-  python -m launch.init_model --preset=mini --task=gsm8k --data=DIR --vocab_size=2048 --to=FOLDER
+python -m launch.init_model --preset=mini --task=gsm8k --data=DIR --vocab_size=2048 --to=FOLDER
 """
 
 from launch import environment  # isort: skip  (before jax starts)
@@ -28,9 +28,7 @@ def main(_: list[str]) -> None:
     problems = (task.problem("train", i) for i in range(min(PROBLEMS.value, task.size("train"))))
     texts = [problem.prompt + (problem.solution or "") for problem in problems]
     tokenizer = train_bpe(texts, VOCAB_SIZE.value, TO.value)
-    config = preset(
-        PRESET.value, tokenizer.vocab_size, {"architecture": "qwen2", "qkv_bias": True}
-    )
+    config = preset(PRESET.value, tokenizer.vocab_size, {"architecture": "qwen2", "qkv_bias": True})
     params = init_params(config, jax.random.key(SEED.value))
     save_hf(TO.value, config, params)
     tokenizer.save(TO.value)

@@ -45,8 +45,7 @@ def write_report(workdir: str | os.PathLike) -> pathlib.Path:
     title, *description = _header(config, workdir)
     body = "\n".join(
         [
-            f"<header><h1>{_text(title)}</h1>{_description(description)}"
-            f"{_facts(lines)}</header>",
+            f"<header><h1>{_text(title)}</h1>{_description(description)}{_facts(lines)}</header>",
             _warnings(lines),
             *_sections(lines),
             *_samples(workdir),

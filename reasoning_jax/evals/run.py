@@ -40,9 +40,7 @@ def evaluate(
     verdicts = [
         [task.grade(problem, out.text) for out in outs] for problem, outs in zip(problems, sampled)
     ]
-    greedy_verdicts = [
-        task.grade(problem, outs[0].text) for problem, outs in zip(problems, greedy)
-    ]
+    greedy_verdicts = [task.grade(problem, outs[0].text) for problem, outs in zip(problems, greedy)]
 
     right = np.array([[v.correct is True for v in row] for row in verdicts])
     greedy_right = np.array([[v.correct is True] for v in greedy_verdicts])

@@ -2,7 +2,7 @@
 
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig, RopeScaling
 from reasoning_jax.models.hf import load_hf, save_hf
-from reasoning_jax.models.logprobs import score_logits, token_logprobs
+from reasoning_jax.models.logprobs import TokenScores, score_logits, token_logprobs
 from reasoning_jax.models.parameters import (
     abstract_params,
     count_params,
@@ -17,6 +17,7 @@ __all__ = [
     "MixtureOfExperts",
     "ModelConfig",
     "RopeScaling",
+    "TokenScores",
     "Transformer",
     "abstract_params",
     "count_params",

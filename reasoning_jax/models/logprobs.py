@@ -1,9 +1,25 @@
 """The one log-probability routine: trainer, reference and scorers all call it."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from reasoning_jax.models.transformer import Transformer
+
+
+class TokenScores(NamedTuple):
+    """Of the distribution each token was drawn from; all [...] float32, one shape.
+
+    Attributes:
+      logprobs: log-probability of the token.
+      entropy: in nats.
+      logsumexp: log-normaliser of the logits.
+    """
+
+    logprobs: jax.Array
+    entropy: jax.Array
+    logsumexp: jax.Array
 
 
 def token_logprobs(
@@ -15,50 +31,51 @@ def token_logprobs(
     segment_ids: jax.Array | None = None,
     temperature: float = 1.0,
     chunk: int = 256,
-) -> tuple[jax.Array, jax.Array]:
-    """log p(tokens[b, t] | tokens[b, <t]) and the entropy of that distribution.
+) -> TokenScores:
+    """log p(tokens[b, t] | tokens[b, <t]), with the entropy of that distribution.
 
     The head runs over ``chunk`` time steps at once and is recomputed in the backward pass,
-    so [B, T, V] never exists for T > chunk. Position 0 has no context: both are 0 there.
+    so [B, T, V] never exists for T > chunk. Position 0 has no context: all are 0 there.
 
     Args:
       tokens: [B, T] ids.
       temperature: logits are divided by it before the softmax, > 0.
 
     Returns:
-      (logprobs, entropy), both [B, T] float32.
+      TokenScores of [B, T].
     """
     hidden = model.apply({"params": params}, tokens, positions, segment_ids, method="hidden")
     hidden_BxSxM, targets_BxS = hidden[:, :-1], tokens[:, 1:]
 
     @jax.checkpoint
-    def score(hidden_BxCxM: jax.Array, targets_BxC: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def score(hidden_BxCxM: jax.Array, targets_BxC: jax.Array) -> TokenScores:
         logits = model.apply({"params": params}, hidden_BxCxM, method="unembed") / temperature
         return score_logits(logits, targets_BxC)
 
     length = targets_BxS.shape[1]
     if length <= chunk:
-        logprobs, entropy = score(hidden_BxSxM, targets_BxS)
+        scores = score(hidden_BxSxM, targets_BxS)
     else:
         room = -length % chunk
         pieces = jax.tree.map(
             lambda x: _chunks(jnp.pad(x, ((0, 0), (0, room)) + ((0, 0),) * (x.ndim - 2)), chunk),
             (hidden_BxSxM, targets_BxS),
         )
-        _, scored = jax.lax.scan(lambda _, piece: (None, score(*piece)), None, pieces)
-        logprobs, entropy = jax.tree.map(
-            lambda x: x.swapaxes(0, 1).reshape(tokens.shape[0], -1)[:, :length], scored
+        _, scores = jax.lax.scan(lambda _, piece: (None, score(*piece)), None, pieces)
+        scores = jax.tree.map(
+            lambda x: x.swapaxes(0, 1).reshape(tokens.shape[0], -1)[:, :length], scores
         )
-    return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (1, 0))), (logprobs, entropy))
+    return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (1, 0))), scores)
 
 
-def score_logits(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(log-softmax at targets, entropy) of logits [..., V], both [...] float32."""
+def score_logits(logits: jax.Array, targets: jax.Array) -> TokenScores:
+    """TokenScores of targets [...] under softmax(logits [..., V]); -inf is probability 0."""
     logits = logits.astype(jnp.float32)
     lse = jax.nn.logsumexp(logits, axis=-1)
     chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    probs = jnp.exp(logits - lse[..., None])
-    return chosen - lse, lse - jnp.sum(probs * logits, axis=-1)
+    possible = jnp.where(jnp.isneginf(logits), 0, logits)
+    mean_logit = jnp.sum(jnp.exp(logits - lse[..., None]) * possible, axis=-1)
+    return TokenScores(chosen - lse, lse - mean_logit, lse)
 
 
 def _chunks(x: jax.Array, chunk: int) -> jax.Array:

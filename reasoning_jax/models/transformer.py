@@ -63,12 +63,14 @@ class Transformer(nn.Module):
       mesh: device mesh its activations are pinned to; None on one device.
       dtype: computation dtype; parameters keep theirs.
       remat: recompute each block in the backward pass instead of keeping its activations.
+      unroll: layers per iteration of the scan; more runs faster on CPUs and compiles longer.
     """
 
     config: ModelConfig
     mesh: Mesh | None = None
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
+    unroll: int = 1
 
     def setup(self):
         c = self.config
@@ -85,6 +87,7 @@ class Transformer(nn.Module):
             split_rngs={"params": True},
             in_axes=(0, nn.broadcast, nn.broadcast),
             length=c.n_layers,
+            unroll=self.unroll,
             metadata_params={nn.PARTITION_NAME: None},
         )(c, self.mesh)
         self.final_norm = RMSNorm(c)

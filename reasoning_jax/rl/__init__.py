@@ -14,7 +14,7 @@ from reasoning_jax.rl.aggregate import (
     weighted_sum,
 )
 from reasoning_jax.rl.diagnostics import diagnostics
-from reasoning_jax.rl.entropy import entropy_bonus, token_entropy
+from reasoning_jax.rl.entropy import entropy_bonus
 from reasoning_jax.rl.filters import apply_filter, finished, judged, nonzero_variance
 from reasoning_jax.rl.kl import k1, k2, k3
 from reasoning_jax.rl.numerics import at_least_float32, importance_ratio, log_ratio
@@ -38,7 +38,6 @@ __all__ = [
     "rewards",
     "seq_mean_token_mean",
     "seq_mean_token_sum",
-    "token_entropy",
     "token_mean",
     "token_sum_constant",
     "weighted_sum",

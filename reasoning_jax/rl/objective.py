@@ -55,4 +55,3 @@ class Objective:
         if self.entropy_coef:
             losses += self.entropy_coef * entropy_bonus(entropy, mask)
         return weighted_sum(losses, batch.weights)
-

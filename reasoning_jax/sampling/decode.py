@@ -1,5 +1,6 @@
 """The jitted generation loop: prefill once per prompt, then one column per step."""
 
+import dataclasses
 import functools
 
 import jax
@@ -11,6 +12,24 @@ from reasoning_jax.models.transformer import Transformer, decode_step, prefill, 
 from reasoning_jax.sampling import choose
 
 
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """How tokens are chosen; static, so every rule is a program of its own.
+
+    Attributes:
+      eos_ids: ids that end a row.
+      vocab_size: ids from here on are padding rows of the embedding and never chosen.
+      greedy: take the most likely token instead of drawing one.
+      top_k, top_p: as in SamplingParams.
+    """
+
+    eos_ids: tuple[int, ...]
+    vocab_size: int
+    greedy: bool
+    top_k: int
+    top_p: float
+
+
 @struct.dataclass
 class DecodeState:
     """Everything the loop carries; B = P prompts x n samples, N = max_tokens, S = T + N.
@@ -18,8 +37,7 @@ class DecodeState:
     Prompts are left-padded to T columns so that all rows write the same column.
 
     Attributes:
-      caches: one per layer, S columns.
-      logits: [B, V] of the next token, at temperature 1.
+      caches: one per layer, S columns; the token of the latest step is not in them yet.
       keys: [B] random key of each row.
       prompt_starts: [B] first column of each prompt.
       prompt_columns: scalar T.
@@ -31,7 +49,6 @@ class DecodeState:
     """
 
     caches: list[LayerCache]
-    logits: jax.Array
     keys: jax.Array
     prompt_starts: jax.Array
     prompt_columns: jax.Array
@@ -42,7 +59,7 @@ class DecodeState:
     step: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("model", "n", "max_tokens"))
+@functools.partial(jax.jit, static_argnames=("model", "rule", "n", "max_tokens"))
 def start(
     model: Transformer,
     params: dict,
@@ -50,15 +67,18 @@ def start(
     starts_P: jax.Array,
     seed: jax.Array,
     prompt_ids_P: jax.Array,
+    temperature: jax.Array,
     *,
+    rule: Rule,
     n: int,
     max_tokens: int,
 ) -> DecodeState:
-    """Prefills P left-padded prompts and repeats each n times.
+    """Prefills P left-padded prompts, repeats each n times and chooses the first tokens.
 
     Args:
       starts_P: first column of each prompt; equal to T for a row that is only padding.
       seed: uint32 scalar; with prompt_ids_P and the sample index it fixes a row's draws.
+      temperature: > 0; log-probabilities are reported at it, greedy or not.
     """
     length = tokens_PxT.shape[1]
     segment_ids = (jnp.arange(length) >= starts_P[:, None]).astype(jnp.int32)
@@ -70,9 +90,8 @@ def start(
 
     prompt_ids_B, samples_B = jnp.repeat(prompt_ids_P, n), jnp.tile(jnp.arange(n), rows // n)
     starts_B = jnp.repeat(starts_P, n)
-    return DecodeState(
+    state = DecodeState(
         caches=[cache.repeat(n) for cache in caches],
-        logits=jnp.repeat(logits, n, axis=0),
         keys=jax.vmap(row_key)(prompt_ids_B, samples_B),
         prompt_starts=starts_B,
         prompt_columns=jnp.asarray(length),
@@ -82,13 +101,10 @@ def start(
         finished=starts_B == length,
         step=jnp.asarray(0),
     )
+    return _append(state, jnp.repeat(logits, n, axis=0), temperature, rule)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("model", "eos_ids", "vocab_size", "greedy", "top_k", "top_p"),
-    donate_argnames=("state",),
-)
+@functools.partial(jax.jit, static_argnames=("model", "rule"), donate_argnames=("state",))
 def advance(
     model: Transformer,
     params: dict,
@@ -96,48 +112,42 @@ def advance(
     until: jax.Array,
     temperature: jax.Array,
     *,
-    eos_ids: tuple[int, ...],
-    vocab_size: int,
-    greedy: bool,
-    top_k: int,
-    top_p: float,
+    rule: Rule,
 ) -> DecodeState:
-    """Generates until step ``until``, or until every row has finished.
-
-    Args:
-      temperature: > 0; ``greedy`` takes the most likely token and reports at this temperature.
-      vocab_size: ids from here on are padding rows of the embedding and never chosen.
-    """
+    """Generates until step ``until``, or until every row has finished."""
     layers = unstack_layers(params, model.config.n_layers)
     columns = jnp.arange(state.caches[0].v_BxKxSxD.shape[2])
-    real_V = jnp.arange(model.config.vocab_size) < vocab_size
 
     def step(s: DecodeState) -> DecodeState:
-        scaled = s.logits / temperature
-        allowed = jnp.where(real_V, scaled, -jnp.inf)
-        if greedy:
-            token = choose.greedy(allowed)
-        else:
-            uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, s.step)))(s.keys)
-            token = choose.sample(allowed, uniform, top_k=top_k, top_p=top_p)
-        chosen = jnp.take_along_axis(scaled, token[:, None], axis=1)[:, 0]
-        logprob = chosen - jax.nn.logsumexp(scaled, axis=-1)
-
-        live = ~s.finished
-        ended = jnp.isin(token, jnp.asarray(eos_ids, jnp.int32))
-        column = s.prompt_columns + s.step
+        token = jax.lax.dynamic_index_in_dim(s.tokens, s.step - 1, axis=1, keepdims=False)
+        column = s.prompt_columns + s.step - 1
         visible = (columns >= s.prompt_starts[:, None]) & (columns <= column)
         caches, logits = decode_step(
             model, params, layers, s.caches, token, column - s.prompt_starts, column, visible
         )
-        return s.replace(
-            caches=caches,
-            logits=logits,
-            tokens=s.tokens.at[:, s.step].set(jnp.where(live, token, 0)),
-            logprobs=s.logprobs.at[:, s.step].set(jnp.where(live, logprob, 0)),
-            counts=s.counts + live,
-            finished=s.finished | ended,
-            step=s.step + 1,
-        )
+        return _append(s.replace(caches=caches), logits, temperature, rule)
 
     return jax.lax.while_loop(lambda s: (s.step < until) & jnp.any(~s.finished), step, state)
+
+
+def _append(
+    s: DecodeState, logits_BxV: jax.Array, temperature: jax.Array, rule: Rule
+) -> DecodeState:
+    """Chooses the next token of every row that has not finished."""
+    scaled = logits_BxV / temperature
+    allowed = jnp.where(jnp.arange(scaled.shape[1]) < rule.vocab_size, scaled, -jnp.inf)
+    if rule.greedy:
+        token = choose.greedy(allowed)
+    else:
+        uniform = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, s.step)))(s.keys)
+        token = choose.sample(allowed, uniform, top_k=rule.top_k, top_p=rule.top_p)
+    chosen = jnp.take_along_axis(scaled, token[:, None], axis=1)[:, 0]
+    logprob = chosen - jax.nn.logsumexp(scaled, axis=-1)
+    live = ~s.finished
+    return s.replace(
+        tokens=s.tokens.at[:, s.step].set(jnp.where(live, token, 0)),
+        logprobs=s.logprobs.at[:, s.step].set(jnp.where(live, logprob, 0)),
+        counts=s.counts + live,
+        finished=s.finished | jnp.isin(token, jnp.asarray(rule.eos_ids, jnp.int32)),
+        step=s.step + 1,
+    )

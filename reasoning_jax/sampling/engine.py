@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from reasoning_jax.models.config import ModelConfig
 from reasoning_jax.models.transformer import Transformer
 from reasoning_jax.parallel import batch_ways, make_mesh, put_batch, put_replicated, to_host
-from reasoning_jax.sampling.decode import DecodeState, advance, start
+from reasoning_jax.sampling.decode import DecodeState, Rule, advance, start
 from reasoning_jax.sampling.params import SamplingParams
 from reasoning_jax.shapes import bucket
 from reasoning_jax.text import Tokenizer
@@ -87,9 +87,7 @@ class Sampler:
         step = 1 << (max(1, self._max_rows // sampling.n).bit_length() - 1)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
-            state = self._run(
-                [ids[i] for i in batch], [prompt_ids[i] for i in batch], sampling
-            )
+            state = self._run([ids[i] for i in batch], [prompt_ids[i] for i in batch], sampling)
             for slot, i in enumerate(batch):
                 rows = range(slot * sampling.n, (slot + 1) * sampling.n)
                 outs[i] = [self._completion(state, row, sampling) for row in rows]
@@ -133,6 +131,13 @@ class Sampler:
             (np.uint32(sampling.seed & 0xFFFFFFFF), np.float32(sampling.temperature or 1.0)),
             self._mesh,
         )
+        rule = Rule(
+            eos_ids=tuple(self.tokenizer.eos_ids),
+            vocab_size=self.tokenizer.vocab_size,
+            greedy=sampling.temperature == 0,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+        )
         state = start(
             self._model,
             self.params,
@@ -140,30 +145,20 @@ class Sampler:
             placed[1],
             seed,
             placed[2],
+            temperature,
+            rule=rule,
             n=sampling.n,
             max_tokens=sampling.max_tokens,
         )
         interval = _STOP_INTERVAL if sampling.stop else sampling.max_tokens
         for until in range(interval, sampling.max_tokens + interval, interval):
-            state = advance(
-                self._model,
-                self.params,
-                state,
-                put_replicated(np.int32(min(until, sampling.max_tokens)), self._mesh),
-                temperature,
-                eos_ids=self.tokenizer.eos_ids,
-                vocab_size=self.tokenizer.vocab_size,
-                greedy=sampling.temperature == 0,
-                top_k=sampling.top_k,
-                top_p=sampling.top_p,
-            )
+            until = put_replicated(np.int32(min(until, sampling.max_tokens)), self._mesh)
+            state = advance(self._model, self.params, state, until, temperature, rule=rule)
             if sampling.stop:
                 state = self._stop_on_strings(state, sampling)
                 if bool(to_host(state.finished).all()):
                     break
-        return _Generated(
-            *to_host((state.tokens, state.logprobs, state.counts, state.finished))
-        )
+        return _Generated(*to_host((state.tokens, state.logprobs, state.counts, state.finished)))
 
     def _stop_on_strings(self, state: DecodeState, sampling: SamplingParams) -> DecodeState:
         tokens, counts, finished = to_host((state.tokens, state.counts, state.finished))
@@ -203,4 +198,3 @@ class _Generated:
     logprobs: np.ndarray
     counts: np.ndarray
     finished: np.ndarray
-

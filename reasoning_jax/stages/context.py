@@ -63,7 +63,7 @@ class Context:
 
     def transformer(self) -> Transformer:
         """The model as the trainer runs it."""
-        return Transformer(self.model, self.mesh, self.dtype, remat=self.config.remat)
+        return Transformer(self.model, self.mesh, self.dtype, self.config.remat, self.config.unroll)
 
     def sampler(self, params: dict) -> Sampler:
         """A sampler over the training parameters."""
@@ -79,9 +79,7 @@ class Context:
 
     def abstract_params(self) -> dict:
         """Shapes, dtypes and shardings to restore parameters into."""
-        return with_shardings(
-            abstract_params(self.model), param_shardings(self.model, self.mesh)
-        )
+        return with_shardings(abstract_params(self.model), param_shardings(self.model, self.mesh))
 
 
 def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:

@@ -1,6 +1,5 @@
 """Evaluation as a stage of its own: accuracy on a split, before or after any other stage."""
 
-
 import jax
 from ml_collections import ConfigDict
 

@@ -12,9 +12,7 @@ from reasoning_jax.tasks import Task, load_task
 from reasoning_jax.text import Tokenizer, load_tokenizer
 
 
-def load_exported(
-    folder: str | os.PathLike, mesh: Mesh
-) -> tuple[ModelConfig, dict, Tokenizer]:
+def load_exported(folder: str | os.PathLike, mesh: Mesh) -> tuple[ModelConfig, dict, Tokenizer]:
     """Model and tokenizer of a model folder, or of the workdir of a finished run.
 
     Raises:

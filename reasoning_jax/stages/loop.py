@@ -1,6 +1,7 @@
 """The loop of a training stage: step, log, evaluate, save, end; exact when taken up again."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -102,6 +103,7 @@ def run_loop(
 
     Raises:
       Interrupted: Ctrl-C or SIGTERM; a checkpoint has been written.
+      RuntimeError: the loss or the gradient is not finite.
     """
     log, name = stage.context.log, stage.name
     state, step, memory = position.state, position.step, position.progress
@@ -128,6 +130,7 @@ def run_loop(
             if last or _due(step, schedule.log_every):
                 metrics = {k: float(v) for k, v in result.metrics.items()}
                 metrics["perf/tokens_per_s"] = clock.rate()
+                _check_finite(stage, step, metrics)
                 log.log(name, step, metrics)
                 log.samples(name, step, result.samples)
             evaluated = evaluate is not None and (last or _due(step, schedule.evaluate_every))
@@ -148,6 +151,15 @@ def run_loop(
                 stage.context.checkpoints.wait()
                 raise Interrupted(f"stopped in stage {name!r} after step {step}")
     return Position(state, step, memory)
+
+
+def _check_finite(stage: Stage, step: int, metrics: dict[str, float]) -> None:
+    for name, value in metrics.items():
+        if name.endswith(("/loss", "/grad_norm")) and not math.isfinite(value):
+            raise RuntimeError(
+                f"{stage.name}: {name} is {value} at step {step}; lower the learning rate or look "
+                "at the data; the run goes on from its last checkpoint"
+            )
 
 
 def _due(step: int, every: int) -> bool:

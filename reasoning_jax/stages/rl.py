@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.evals.run import Evaluation, sample_row
 from reasoning_jax.functions import function
-from reasoning_jax.models import token_logprobs
+from reasoning_jax.models import TokenScores, token_logprobs
 from reasoning_jax.parallel import put_batch, to_host
 from reasoning_jax.rl import apply_filter, diagnostics, token_mean, weighted_sum
 from reasoning_jax.rl.objective import Objective, PolicyBatch
@@ -181,9 +181,11 @@ class _Step:
             functions["policy_loss"], functions["kl"], block.kl_coef, block.entropy_coef
         )
 
-        clip_ends = {end: block.policy_loss[end] for end in ("low", "high") if end in block.policy_loss}
+        clip_ends = {
+            end: block.policy_loss[end] for end in ("low", "high") if end in block.policy_loss
+        }
 
-        def score(params: dict, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def score(params: dict, tokens: jax.Array) -> TokenScores:
             return token_logprobs(model, params, tokens, temperature=block.temperature)
 
         def shape(rollouts: Rollouts) -> tuple[Rollouts, jax.Array]:
@@ -195,18 +197,17 @@ class _Step:
             return batch.replace(weights=functions["aggregate"](batch.rollouts.loss_mask))
 
         def loss(params: dict, batch: PolicyBatch):
-            logprobs, entropy = score(params, batch.rollouts.tokens)
-            return objective(logprobs, entropy, batch), (logprobs, entropy)
+            scores = score(params, batch.rollouts.tokens)
+            return objective(scores.logprobs, scores.entropy, batch), scores
 
-        def report(batch: PolicyBatch, scored):
-            logprobs, entropy = scored
-            weights = token_mean(batch.rollouts.loss_mask)
+        def report(batch: PolicyBatch, scores: TokenScores) -> dict[str, jax.Array]:
+            rollouts, weights = batch.rollouts, token_mean(batch.rollouts.loss_mask)
             return {
-                **diagnostics(batch.rollouts, logprobs, batch.advantages, weights, **clip_ends),
-                "entropy": weighted_sum(entropy, weights),
+                **diagnostics(rollouts, scores.logprobs, batch.advantages, weights, **clip_ends),
+                "entropy": weighted_sum(scores.entropy, weights),
             }
 
-        self.score = jax.jit(lambda params, tokens: score(params, tokens)[0])
+        self.score = jax.jit(lambda params, tokens: score(params, tokens).logprobs)
         self.shape = jax.jit(shape)
         self.update = make_update(
             context.model,

@@ -24,6 +24,7 @@ from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text import encode_example
 from reasoning_jax.text.packing import PackedRows
 from reasoning_jax.training.data import index_batches, pack_examples
+from reasoning_jax.training.losses import z_loss
 from reasoning_jax.training.state import TrainState
 from reasoning_jax.training.step import make_update
 
@@ -39,6 +40,7 @@ def default_config() -> ConfigDict:
     block.rows = 32  # packed rows per update
     block.micro_batches = 1
     block.steps = 500  # most updates
+    block.z_loss_coef = 0.0  # keeps the softmax's normaliser near 1; 1e-5 is usual
     block.optimizer = optimizer_block(peak=1e-3, warmup_steps=20)
     block.log_every = 10
     block.evaluate_every = 100
@@ -77,7 +79,7 @@ def run(stage: Stage, params: dict | None) -> dict:
         context.mesh,
         optimizer,
         prepare=lambda batch: batch.replace(weights=token_mean(batch.loss_mask)),
-        loss=_loss(context),
+        loss=_loss(context, block),
         report=lambda batch, _: {"tokens": jnp.sum(batch.segment_ids > 0)},
         micro_batches=block.micro_batches,
     )
@@ -135,18 +137,19 @@ class _Batch:
     weights: Array | None = None
 
 
-def _loss(context: Context):
+def _loss(context: Context, block: ConfigDict):
     model = context.transformer()
 
     def loss(params: dict, batch: _Batch) -> tuple[Array, None]:
-        logprobs, _ = token_logprobs(
+        scores = token_logprobs(
             model,
             params,
             batch.tokens,
             positions=batch.positions,
             segment_ids=batch.segment_ids,
         )
-        return weighted_sum(-logprobs, batch.weights), None
+        losses = block.z_loss_coef * z_loss(scores.logsumexp) - scores.logprobs
+        return weighted_sum(losses, batch.weights), None
 
     return loss
 

@@ -24,11 +24,19 @@ class Checkpoints:
         )
 
     def save(self, number: int, params: Any, training: Any, meta: dict) -> None:
-        """Starts writing checkpoint ``number``; the previous one is complete by then."""
+        """Starts writing checkpoint ``number``; the previous one is complete by then.
+
+        Raises:
+          ValueError: ``number`` is not above all that were saved before.
+        """
         items = {"params": ocp.args.StandardSave(params), "meta": ocp.args.JsonSave(meta)}
         if training is not None:
             items["training"] = ocp.args.StandardSave({"state": training})
-        self._manager.save(number, args=ocp.args.Composite(**items))
+        if not self._manager.save(number, args=ocp.args.Composite(**items)):
+            raise ValueError(
+                f"checkpoint {number} is not saved: it must be above {self.numbers()[-1]}, the "
+                f"last one in {self._folder}"
+            )
 
     def numbers(self) -> list[int]:
         """Complete checkpoints, oldest first."""

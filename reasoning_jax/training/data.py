@@ -7,6 +7,9 @@ import numpy as np
 
 from reasoning_jax.text.packing import PackedRows, first_fit_decreasing, pack
 
+# As good as endless; grain's own endless repeat overflows when a batch is of one.
+_EPOCHS = 1 << 30
+
 
 def index_batches(size: int, batch: int, seed: int) -> Iterator[np.ndarray]:
     """Shuffled indices [batch] below ``size``, epoch after epoch.
@@ -16,7 +19,7 @@ def index_batches(size: int, batch: int, seed: int) -> Iterator[np.ndarray]:
     """
     if size < batch:
         raise ValueError(f"{size} problems are fewer than a batch of {batch}; lower the batch")
-    dataset = grain.MapDataset.range(size).shuffle(seed=seed).repeat().batch(batch)
+    dataset = grain.MapDataset.range(size).shuffle(seed=seed).repeat(_EPOCHS).batch(batch)
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=0)))
 
 
@@ -30,9 +33,7 @@ def pack_examples(
     """
     order = np.random.default_rng(seed).permutation(len(examples))
     sequences = [examples[i][0] for i in order]
-    masks = [
-        [position >= examples[i][1] for position in range(len(examples[i][0]))] for i in order
-    ]
+    masks = [[position >= examples[i][1] for position in range(len(examples[i][0]))] for i in order]
     bins = []
     for first in range(0, len(order), window):
         lengths = [len(ids) for ids in sequences[first : first + window]]

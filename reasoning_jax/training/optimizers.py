@@ -26,9 +26,7 @@ def adamw(
     """
     return optax.chain(
         optax.clip_by_global_norm(clip_norm),
-        optax.adamw(
-            schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=decay_mask
-        ),
+        optax.adamw(schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=decay_mask),
     )
 
 

@@ -91,7 +91,5 @@ def accumulate(
         return (carry[0] + value, jax.tree.map(jnp.add, carry[1], grads)), rows
 
     zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)
-    (value, grads), rows = jax.lax.scan(
-        add, (jnp.float32(0), zeros), jax.tree.map(cut, batch)
-    )
+    (value, grads), rows = jax.lax.scan(add, (jnp.float32(0), zeros), jax.tree.map(cut, batch))
     return value, jax.tree.map(paste, rows), grads

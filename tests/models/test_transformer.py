@@ -123,7 +123,7 @@ def random_params(config, seed):
 
 def loss_and_gradient(model, params, tokens):
     def loss(params):
-        logprobs, entropy = token_logprobs(model, params, tokens)
+        logprobs, entropy, _ = token_logprobs(model, params, tokens)
         return jnp.mean(logprobs) + 0.1 * jnp.mean(entropy)
 
     return jax.jit(jax.value_and_grad(loss))(params)
@@ -186,7 +186,7 @@ def test_the_gradient_is_a_finite_difference(batch):
 
     @jax.jit
     def loss(params):
-        logprobs, entropy = token_logprobs(Transformer(config), params, batch)
+        logprobs, entropy, _ = token_logprobs(Transformer(config), params, batch)
         return jnp.mean(logprobs) + 0.1 * jnp.mean(entropy)
 
     size = 1e-3

@@ -31,6 +31,8 @@ def generate(config):
 
     def run(params, prompts, eos_ids, *, prompt_ids=(0, 1), seed=0):
         tokens, starts = left_padded(prompts)
+        temperature = np.float32(1)
+        drawing = decode.Rule(eos_ids, config.vocab_size, greedy=False, top_k=0, top_p=1.0)
         state = decode.start(
             model,
             params,
@@ -38,21 +40,13 @@ def generate(config):
             starts,
             np.uint32(seed),
             np.asarray(prompt_ids, np.uint32),
+            temperature,
+            rule=drawing,
             n=2,
             max_tokens=MAX_TOKENS,
         )
-        return decode.advance(
-            model,
-            params,
-            state,
-            np.int32(MAX_TOKENS),
-            np.float32(1),
-            eos_ids=eos_ids,
-            vocab_size=config.vocab_size,
-            greedy=False,
-            top_k=0,
-            top_p=1.0,
-        )
+        until = np.int32(MAX_TOKENS)
+        return decode.advance(model, params, state, until, temperature, rule=drawing)
 
     return run
 
@@ -67,10 +61,13 @@ def test_samples_of_a_prompt_share_one_prefill(config, params, monkeypatch):
     prefill = decode.prefill
     monkeypatch.setattr(decode, "prefill", recording)
     tokens, starts = left_padded([[3, 4], [5]])
-    start = functools.partial(decode.start.__wrapped__, Transformer(config), n=4, max_tokens=8)
-    state = jax.eval_shape(start, params, tokens, starts, np.uint32(0), starts)
+    rule = decode.Rule(NO_END, 32, greedy=True, top_k=0, top_p=1.0)
+    start = functools.partial(
+        decode.start.__wrapped__, Transformer(config), rule=rule, n=4, max_tokens=8
+    )
+    state = jax.eval_shape(start, params, tokens, starts, np.uint32(0), starts, np.float32(1))
     assert prefilled == [(2, COLUMNS)]
-    assert state.logits.shape == (8, 32)
+    assert state.tokens.shape == (8, 8)
     assert state.caches[0].v_BxKxSxD.shape == (8, 2, COLUMNS + 8, 8)
 
 

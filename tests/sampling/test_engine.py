@@ -72,7 +72,7 @@ def test_logprobs_are_those_of_the_trainer(config, sampler, temperature, restric
     sampling = SamplingParams(max_tokens=20, n=2, temperature=temperature, **restriction)
     outs = sampler.generate(PROMPTS, sampling)
     flat, tokens, spans = together(sampler, outs)
-    expected, _ = token_logprobs(
+    expected, *_ = token_logprobs(
         Transformer(config), sampler.params, jnp.asarray(tokens), temperature=temperature
     )
     for out, row, span in zip(flat, np.asarray(expected), spans):
@@ -216,9 +216,7 @@ def test_stop_strings_cut_the_text_and_keep_the_tokens_that_made_them(sampler, o
             assert (out.tokens, out.text, out.finish_reason) == stopped(
                 sampler.tokenizer, free, stops
             )
-            np.testing.assert_allclose(
-                out.logprobs, free.logprobs[: len(out.tokens)], atol=1e-5
-            )
+            np.testing.assert_allclose(out.logprobs, free.logprobs[: len(out.tokens)], atol=1e-5)
             counts.append(len(out.tokens))
     assert min(counts) <= 6 and max(counts) == 20
     assert sum(count < 20 for count in counts) >= 3

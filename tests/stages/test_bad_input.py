@@ -178,3 +178,14 @@ def test_nan_rewards_stop_the_run_with_the_completion(tmp_path):
     sys.modules[__name__].nan_reward = lambda problem, completion, verdict: np.nan
     with pytest.raises(ValueError, match="reward of completion .* is nan"):
         run(config, tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    config = tiny()
+    config.sft.optimizer.schedule.peak = float("inf")
+    config.sft.log_every = 1
+    config.sft.optimizer.schedule.warmup_steps = 0
+    with pytest.raises(
+        RuntimeError, match=r"train/\w+ is nan at step \d+; lower the learning rate"
+    ):
+        run(config, tmp_path / "run")

@@ -35,11 +35,11 @@ def test_a_run_leaves_what_the_design_promises(finished_run):
     rl = [line for line in lines if "rl/reward" in line]
     assert [line["step"] for line in rl] == [1, 2, 3, 4, 5, 6]
     for name in (
-        "rl/reward_sd rl/zero_variance_groups rl/truncated rl/length rl/length_finished "
-        "rl/entropy rl/ratio_min rl/ratio_mean rl/ratio_max rl/clip_low rl/clip_high "
-        "rl/grad_norm rl/loss rl/logprob_gap_mean rl/logprob_gap_max"
-    ).split():
-        assert all(name in line for line in rl), name
+        *("reward_sd", "zero_variance_groups", "truncated", "length", "length_finished"),
+        *("entropy", "ratio_min", "ratio_mean", "ratio_max", "clip_low", "clip_high"),
+        *("grad_norm", "loss", "logprob_gap_mean", "logprob_gap_max"),
+    ):
+        assert all(f"rl/{name}" in line for line in rl), name
     assert all(line["rl/logprob_gap_max"] < 1e-5 for line in rl)
     assert all(any(name.startswith("rl/verdict/") for name in line) for line in rl)
     last = lines[-1]
