@@ -176,7 +176,7 @@ def test_nan_rewards_stop_the_run_with_the_completion(tmp_path):
     config.rl.guard.start = 0.0
     config.rl.reward.name = f"{__name__}.nan_reward"
     sys.modules[__name__].nan_reward = lambda problem, completion, verdict: np.nan
-    with pytest.raises(ValueError, match="reward of completion .* is nan"):
+    with pytest.raises(ValueError, match=r"reward of completion .* is nan"):
         run(config, tmp_path / "run")
 
 

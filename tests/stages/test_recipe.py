@@ -41,7 +41,7 @@ def test_unknown_key_at_the_top_is_found():
 def test_missing_key_is_found():
     config = quick()
     del config.rl["temperature"]
-    with pytest.raises(ValueError, match="config.rl lacks the key 'temperature'"):
+    with pytest.raises(ValueError, match=r"config.rl lacks the key 'temperature'"):
         stage_modules(config)
 
 
