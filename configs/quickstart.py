@@ -40,7 +40,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
     rl = add_stage(config, "rl", "reasoning_jax.stages.rl")
     rl.max_tokens = 16
-    rl.steps = 120
+    rl.steps = 150
     rl.guard.start = 0.3
     rl.evaluation.max_tokens = 16
 
