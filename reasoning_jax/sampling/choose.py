@@ -42,10 +42,7 @@ def nucleus_threshold(probs_BxV: jax.Array, top_p: float) -> jax.Array:
         return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
 
     high = probs_BxV.max(axis=-1, keepdims=True)
-    # The most likely token alone may already reach top_p, which the open upper end would miss.
-    alone = high >= top_p
-    low, _ = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(high), high))
-    return jnp.where(alone, high, low)
+    return jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(high), high))[0]
 
 
 def inverse_cdf(weights_BxV: jax.Array, uniform_B: jax.Array) -> jax.Array:

@@ -82,8 +82,8 @@ def assert_close(ours, theirs, tolerance):
 
 @pytest.fixture(scope="module")
 def whole(config, one_device, batch):
-    """(state, metrics) on one device in one piece; new parameters are params - gradient."""
-    optimizer = optax.sgd(1.0)
+    """(state, metrics) on one device in one piece; the step is half the gradient."""
+    optimizer = optax.sgd(0.5)
     state = create_state(config, init_params(config, jax.random.key(0)), optimizer, one_device)
     update = updater(config, one_device, optimizer, Transformer(config))
     state, metrics = update(state, put_batch(batch, one_device))
@@ -98,14 +98,14 @@ def test_loss_is_the_mean_over_the_tokens_of_the_batch(config, batch, whole):
     taken = chosen[..., 0][batch["mask"][:, 1:]]
     state, metrics = whole
     assert metrics["loss"] == pytest.approx(-taken.mean(), abs=1e-5)
-    gradient = jax.tree.map(lambda before, after: before - after, params, state.params)
+    gradient = jax.tree.map(lambda before, after: 2 * (before - after), params, state.params)
     assert metrics["grad_norm"] == pytest.approx(float(optax.global_norm(gradient)), rel=1e-4)
     assert state.step == 1
 
 
 @pytest.mark.parametrize("micro_batches", [2, 4])
 def test_micro_batches_change_nothing(config, one_device, batch, whole, micro_batches):
-    optimizer = optax.sgd(1.0)
+    optimizer = optax.sgd(0.5)
     state = create_state(config, init_params(config, jax.random.key(0)), optimizer, one_device)
     update = updater(config, one_device, optimizer, Transformer(config), micro_batches)
     state, metrics = update(state, put_batch(batch, one_device))
