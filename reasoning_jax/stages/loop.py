@@ -1,15 +1,18 @@
 """The loop of a training stage: step, log, evaluate, save, end; exact when taken up again."""
 
 import dataclasses
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import optax
+from rich.console import Console
 
 from reasoning_jax.evals.console import progress
 from reasoning_jax.evals.run import Evaluation
+from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.stage import Interrupted, Stage, StopSignals
 from reasoning_jax.training.state import TrainState, abstract_state, create_state
 
@@ -120,7 +123,8 @@ def run_loop(
         )
 
     stopped = bool(memory.get("stopped"))
-    with progress(schedule.steps, name, start=step) as bar, StopSignals() as signals:
+    console = None if is_main_process() else Console(file=io.StringIO())
+    with progress(schedule.steps, name, step, console) as bar, StopSignals() as signals:
         while step < schedule.steps and not stopped:
             state, result = advance(state, next(batches), step)
             step += 1

@@ -44,7 +44,8 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
     finally:
         context.checkpoints.close()
         context.log.close()
-        if is_main_process() and (workdir / "metrics.jsonl").exists():
+        metrics = workdir / "metrics.jsonl"
+        if is_main_process() and metrics.exists() and metrics.stat().st_size:
             print(f"report: {write_report(workdir)}", flush=True)
 
 
