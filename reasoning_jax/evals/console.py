@@ -3,7 +3,7 @@
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import rich.box
 import rich.console
@@ -161,6 +161,20 @@ def evaluation_names(metrics: Metrics) -> list[str]:
     """The ``eval/`` names of a line without their intervals, in the order people read them."""
     names = [n for n in metrics if n.startswith("eval/") and not n.endswith("_interval")]
     return sorted(names, key=_reading_order)
+
+
+def headline_names(evaluations: Sequence[Metrics]) -> list[str]:
+    """What all evaluations have in common and a reader compares first.
+
+    Of the majority votes and of pass@k above 1 only the largest k; no counts.
+    """
+    shared = set.intersection(*map(set, evaluations)) if evaluations else set()
+    names = {}
+    for name in evaluation_names(dict.fromkeys(shared)):
+        kind, _, k = name.partition("@")
+        if is_fraction(name) or kind.endswith("length"):
+            names[name if k in ("", "1") else kind] = name
+    return list(names.values())
 
 
 def _reading_order(name: str) -> tuple[str, int, int]:

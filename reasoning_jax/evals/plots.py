@@ -14,7 +14,7 @@ from functools import partial
 from itertools import accumulate, cycle
 from typing import TYPE_CHECKING, Any
 
-from reasoning_jax.evals.console import evaluation_names, is_fraction, short_number
+from reasoning_jax.evals.console import evaluation_names, headline_names, is_fraction, short_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,17 +146,13 @@ def ratios(lines: Lines) -> "Figure | None":
 def accuracy(lines: Lines) -> "Figure | None":
     """Accuracy at every evaluation of the run, in per cent: sampled, greedy, majority, pass@k.
 
-    Of the majority votes and of pass@k only the largest k that every evaluation has. Intervals,
-    where logged, are upright bars.
+    Which of them, ``headline_names`` decides. Intervals, where logged, are upright bars.
     """
-    evaluations = [line for line in lines if evaluation_names(line)]
-    shared = set.intersection(*map(set, evaluations)) if evaluations else set()
-    names = {}
-    for name in evaluation_names(dict.fromkeys(shared)):
-        if is_fraction(name) and not name.endswith("truncated"):
-            family, _, k = name.partition("@")
-            names[name if k in ("", "1") else family] = name
-    names = list(names.values())
+    names = [
+        name
+        for name in headline_names([line for line in lines if evaluation_names(line)])
+        if is_fraction(name) and not name.endswith("truncated")
+    ]
 
     def draw(axes: "Axes", timeline: _Timeline) -> None:
         for colour, marker, name in zip(cycle(COLOURS), cycle("osD^vP"), names):

@@ -118,8 +118,7 @@ def _results(lines: Lines) -> str:
             stages.setdefault(line["stage"], []).append(line)
     if not stages:
         return ""
-    seen = {name: None for rows in stages.values() for row in rows for name in row}
-    names = console.evaluation_names(seen)
+    names = console.headline_names([row for rows in stages.values() for row in rows])
     head = "".join(f'<th scope="col">{_text(n.removeprefix("eval/"))}</th>' for n in names)
     rows = "".join(
         f'<tr><th scope="row">{_text(stage)}<small>{_steps(evaluations)}</small></th>'
