@@ -1,7 +1,7 @@
 """Evaluates a model: sampled, greedy and voted accuracy with intervals.
 
-python -m launch.evaluate --workdir=runs/quickstart
-python -m launch.evaluate --model=HF_FOLDER --task=gsm8k --data=DIR --max_tokens=512
+python -m launch.evaluate --workdir=runs/quickstart --n=8
+python -m launch.evaluate --model=HF_FOLDER --task=gsm8k --data=DIR --n=8 --max_tokens=512
 """
 
 from launch import environment  # isort: skip  (before jax starts)
@@ -11,6 +11,8 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
+from launch.sampling_flags import sampling_params
+
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Config file, to check a workdir.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished run.")
 MODEL = flags.DEFINE_string("model", None, "Model folder in Hugging Face format.")
@@ -18,12 +20,6 @@ TASK = flags.DEFINE_string("task", None, "Embedded task or package.module:Class.
 DATA = flags.DEFINE_string("data", "", "Folder of a file-backed task.")
 SPLIT = flags.DEFINE_string("split", "test", "Split to evaluate on.")
 PROBLEMS = flags.DEFINE_integer("problems", 0, "The first so many problems; 0 is all.")
-SAMPLES = flags.DEFINE_integer("n", 8, "Samples per problem.", lower_bound=1)
-TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "Of the samples.")
-TOP_P = flags.DEFINE_float("top_p", 1.0, "Nucleus of the samples.")
-TOP_K = flags.DEFINE_integer("top_k", 0, "Most likely tokens to sample from; 0 is all.")
-MAX_TOKENS = flags.DEFINE_integer("max_tokens", 256, "Length limit of a completion.")
-SEED = flags.DEFINE_integer("seed", 0, "Of the samples.")
 OUT = flags.DEFINE_string("out", None, "File for the metrics as JSON.")
 
 
@@ -32,7 +28,7 @@ def main(_: list[str]) -> None:
     from reasoning_jax.evals.console import evaluation_table
     from reasoning_jax.evals.run import evaluate
     from reasoning_jax.parallel import is_main_process, make_mesh
-    from reasoning_jax.sampling import Sampler, SamplingParams
+    from reasoning_jax.sampling import Sampler
     from reasoning_jax.stages.exported import load_exported, task_of_run
 
     mesh = make_mesh()
@@ -43,15 +39,9 @@ def main(_: list[str]) -> None:
     task = task_of_run(WORKDIR.value, TASK.value, DATA.value, CONFIG.value)
     count = PROBLEMS.value or task.size(SPLIT.value)
     problems = [task.problem(SPLIT.value, index) for index in range(count)]
-    sampling = SamplingParams(
-        max_tokens=MAX_TOKENS.value,
-        temperature=TEMPERATURE.value,
-        top_p=TOP_P.value,
-        top_k=TOP_K.value,
-        n=SAMPLES.value,
-        seed=SEED.value,
+    evaluation = evaluate(
+        Sampler(config, params, tokenizer, mesh), task, problems, sampling_params()
     )
-    evaluation = evaluate(Sampler(config, params, tokenizer, mesh), task, problems, sampling)
     if is_main_process():
         evaluation_table(f"{source} on {task.name} ({SPLIT.value})", evaluation.metrics)
         if OUT.value:

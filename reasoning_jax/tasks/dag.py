@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from reasoning_jax.tasks.arithmetic import OPERATORS
-from reasoning_jax.tasks.generated import Generated, below, require, slip
+from reasoning_jax.tasks.generated import Generated, below, require, require_arithmetic, slip
 from reasoning_jax.tasks.labels import step_labels
 from reasoning_jax.types import Problem, StepLabels, Verdict
 
@@ -48,13 +48,7 @@ class Dag(Generated):
             f"in [min_variables={self.min_variables}, 26]",
         )
         require(2 <= self.modulus <= 1_000, self, "modulus", "in [2, 1000]")
-        require(
-            bool(self.operations) and set(self.operations) <= set(OPERATORS),
-            self,
-            "operations",
-            f"one or more of {''.join(OPERATORS)}",
-        )
-        require(0 <= self.noise <= 1, self, "noise", "in [0, 1]")
+        require_arithmetic(self)
         super().__post_init__()
 
     @property

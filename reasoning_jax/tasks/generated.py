@@ -6,6 +6,7 @@ import itertools
 from random import Random
 from typing import Any, ClassVar
 
+from reasoning_jax.tasks.arithmetic import OPERATORS
 from reasoning_jax.tasks.splits import check_index, check_split, split_of
 from reasoning_jax.types import Problem, StepLabels, Verdict
 
@@ -97,6 +98,16 @@ def require(holds: bool, task: Generated, field: str, rule: str) -> None:
     """Raises ValueError naming a knob, its rule and its value unless the rule holds."""
     if not holds:
         raise ValueError(f"{task.name}: {field} must be {rule}, got {getattr(task, field)!r}")
+
+
+def require_arithmetic(task: Generated) -> None:
+    """The knobs ``operations`` and ``noise``, which chains of operations have in common."""
+    known = "".join(OPERATORS)
+    operations = set(task.operations)
+    require(
+        bool(operations) and operations <= set(known), task, "operations", f"one or more of {known}"
+    )
+    require(0 <= task.noise <= 1, task, "noise", "in [0, 1]")
 
 
 def below(random: Random, limit: int) -> int:

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from reasoning_jax.tasks.arithmetic import OPERATORS
-from reasoning_jax.tasks.generated import Generated, require, slip
+from reasoning_jax.tasks.generated import Generated, require, require_arithmetic, slip
 from reasoning_jax.tasks.labels import step_labels
 from reasoning_jax.types import Problem, StepLabels, Verdict
 
@@ -38,13 +38,7 @@ class ModChain(Generated):
     def __post_init__(self):
         require(self.length >= 1, self, "length", "at least 1")
         require(2 <= self.modulus <= len(_NUMERALS), self, "modulus", "in [2, 1000]")
-        require(
-            bool(self.operations) and set(self.operations) <= set(OPERATORS),
-            self,
-            "operations",
-            f"one or more of {''.join(OPERATORS)}",
-        )
-        require(0 <= self.noise <= 1, self, "noise", "in [0, 1]")
+        require_arithmetic(self)
         super().__post_init__()
 
     @property

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from reasoning_jax.tasks.arithmetic import OPERATORS
-from reasoning_jax.tasks.generated import Generated, below, require, slip
+from reasoning_jax.tasks.generated import Generated, below, require, require_arithmetic, slip
 from reasoning_jax.tasks.labels import step_labels
 from reasoning_jax.types import Problem, StepLabels, Verdict
 from reasoning_jax.verify import after_hashes, compare
@@ -63,13 +63,7 @@ class WordChain(Generated):
     def __post_init__(self):
         require(self.length >= 1, self, "length", "at least 1")
         require(2 <= self.maximum <= 10_000, self, "maximum", "in [2, 10000]")
-        require(
-            bool(self.operations) and set(self.operations) <= set(OPERATORS),
-            self,
-            "operations",
-            f"one or more of {''.join(OPERATORS)}",
-        )
-        require(0 <= self.noise <= 1, self, "noise", "in [0, 1]")
+        require_arithmetic(self)
         super().__post_init__()
 
     @property
