@@ -1,4 +1,4 @@
-"""Eight host devices for every test, and paths to data that lives outside the repository."""
+"""Eight host devices for every test, a finished run, and data from outside the repository."""
 
 import os
 import pathlib
@@ -15,8 +15,13 @@ os.environ["XLA_FLAGS"] = " ".join(
 )
 
 import json
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import job
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -55,3 +60,11 @@ def data_folder():
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> pathlib.Path:
+    """The workdir of a tiny run on one device, never interrupted."""
+    workdir = tmp_path_factory.mktemp("jobs") / "reference"
+    job.finish(job.start(workdir))
+    return workdir

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 # A run that passes through every kind of stage in a few steps.
 TINY = (
