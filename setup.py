@@ -18,6 +18,7 @@ INSTALL = [
     # (jax issue 40101), which makes decoding quadratic in its length: 100,000 one-element updates
     # took 0.28 s, and 0.0004 s with 0.11.0, 0.11.2 and 0.12.0.
     "jaxlib>=0.10.2,!=0.11.1",
+    "jinja2>=3.1.6",
     "matplotlib>=3.11.2",
     "ml_collections>=1.1.0",
     "numpy>=2.4.6",
@@ -32,7 +33,13 @@ INSTALL = [
 ]
 EXTRAS = {
     # The formatter is pinned: versions differ in what they call formatted.
-    "test": ["pytest>=9.2.0", "ruff==0.17.6", "nbclient>=0.11.0", "ipykernel>=7.4.0"],
+    "test": [
+        "pytest>=9.2.0",
+        "pytest-xdist>=3.8.0",
+        "ruff==0.17.6",
+        "nbclient>=0.11.0",
+        "ipykernel>=7.4.0",
+    ],
     "eval": ["math-verify>=0.9.0"],
     "parity": ["torch", "transformers"],
 }

@@ -5,19 +5,24 @@ Variables that are set already are left alone.
 
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 
 from absl import app, flags, logging
 
+from launch import free_overrides
+
 
 def prepare() -> None:
-    """One host device per core, a persistent compilation cache, quiet logs."""
+    """Host devices for the cores, a persistent compilation cache, quiet logs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # A power of two, so that the usual batch sizes divide; more than eight gain nothing.
+    devices = 1 << (min(cores or 1, 8).bit_length() - 1)
     xla_flags = os.environ.get("XLA_FLAGS", "")
     if "xla_force_host_platform_device_count" not in xla_flags:
         # Only the CPU platform reads it; one device does not use a second core while decoding.
-        os.environ["XLA_FLAGS"] = f"{xla_flags} --xla_force_host_platform_device_count={cores}"
+        os.environ["XLA_FLAGS"] = f"{xla_flags} --xla_force_host_platform_device_count={devices}"
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "reasoning_jax" / "jax"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -44,14 +49,34 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     """Flags and config overrides; what is wrong with them in one line."""
+    argv, free = free_overrides.split(argv)
+    sys.argv = argv  # ml_collections looks for overrides there
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS and flags.FLAGS["config"].present:
+            free_overrides.apply(flags.FLAGS.config, argv, free)
+        elif free:
+            raise ValueError(f"{free[0]} needs --config")
+        return rest
+    except SyntaxError as error:
+        _fail(f"{error.filename}, line {error.lineno}: {error.msg}")
     except AttributeError as error:
         key = str(error).strip("\"'")
         given = [arg.split("=")[0] for arg in argv if arg.split("=")[0].endswith(f".{key}")]
         _fail(f"{given[0] if given else key}: the config has no key {key!r}")
-    except (flags.Error, ValueError, TypeError) as error:
-        _fail(error)
+    except (flags.Error, ValueError, TypeError, OSError) as error:
+        # A config file that raises arrives as the text of a traceback: its last line says what.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]
+        _fail(told[-1] if told else _unavailable(error))
+
+
+def _unavailable(error: Exception) -> str:
+    """Says of a config file that is not there just that."""
+    text = str(error)
+    if text.startswith("Configuration is not available"):
+        return "the config file cannot be loaded: " + text.splitlines()[-1].strip()
+    return text
 
 
 def _fail(error: Exception | str) -> None:

@@ -14,7 +14,8 @@
 #   all      create, copy, setup, run, logs
 #
 # Every command needs --name and --zone and takes --project and --dry_run (print the exact commands
-# and do nothing). After a preemption, `delete` and `all` resume the run from --workdir.
+# and do nothing). `run` mounts the bucket of --workdir as a folder with gcsfuse, so that all workers
+# share it; after a preemption, `delete` and `all` resume the run from there.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -67,9 +68,17 @@ $uv pip install --quiet --python venv/bin/python -e './reasoning_jax[tpu]'"
 alive='kill -0 "$(cat train.pid 2>/dev/null)" 2>/dev/null'
 
 run() {
-  local command
-  command=$(printf '%q ' ../venv/bin/python -m launch.train --workdir="$workdir" "$@")
-  on all "if $alive; then echo 'already training' >&2; exit 1; fi; cd reasoning_jax && \
+  local bucket folder command
+  bucket=${workdir#gs://}
+  folder=${bucket#"${bucket%%/*}"}
+  bucket=${bucket%%/*}
+  command=$(printf '%q ' ../venv/bin/python -m launch.train --coordinator=auto \
+    --workdir="../bucket$folder" "$@")
+  on all "if $alive; then echo 'already training' >&2; exit 1; fi; \
+command -v gcsfuse >/dev/null || { echo 'install gcsfuse (Cloud Storage FUSE) first' >&2; exit 1; }; \
+mkdir -p bucket && \
+{ mountpoint -q bucket || gcsfuse --implicit-dirs $(printf %q "$bucket") bucket; } && \
+cd reasoning_jax && \
 { nohup $command>../train.log 2>&1 </dev/null & echo \$! >../train.pid; }"
 }
 

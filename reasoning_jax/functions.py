@@ -14,7 +14,7 @@ def function(spec: Mapping[str, Any], where: str) -> Callable:
       where: the config key, for messages.
 
     Raises:
-      ValueError: no such function, or it does not take one of the keywords.
+      ValueError: no such function, it does not take one of the keywords, or lacks one it needs.
     """
     keywords = {key: value for key, value in spec.items() if key != "name"}
     module_name, _, attribute = spec["name"].rpartition(".")
@@ -28,4 +28,13 @@ def function(spec: Mapping[str, Any], where: str) -> Callable:
             raise ValueError(
                 f"{where}: {spec['name']} takes no {key!r}; it takes {', '.join(accepted)}"
             )
+    missing = [
+        name
+        for name, parameter in accepted.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+        and parameter.default is parameter.empty
+        and name not in keywords
+    ]
+    if missing:
+        raise ValueError(f"{where}: {spec['name']} needs {', '.join(missing)}; give it beside name")
     return functools.partial(found, **keywords) if keywords else found

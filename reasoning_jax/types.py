@@ -56,7 +56,7 @@ class Verdict:
     Attributes:
       correct: True, False, or None when it cannot be judged.
       reason: which rule decided, a short stable word such as ``"exact"`` or ``"no_answer"``.
-      extracted: the answer found in the response, or None.
+      extracted: the answer found in the response, equal ones in one spelling; or None.
     """
 
     correct: bool | None

@@ -2,30 +2,54 @@
 
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig, RopeScaling
 from reasoning_jax.models.hf import load_hf, save_hf
+from reasoning_jax.models.hf_reward import load_reward_model, save_reward_model
 from reasoning_jax.models.logprobs import TokenScores, score_logits, token_logprobs
+from reasoning_jax.models.lora import (
+    LoraConfig,
+    abstract_lora,
+    combine,
+    init_lora,
+    lora_shardings,
+    merge,
+)
+from reasoning_jax.models.orbax import load_model, load_orbax, save_orbax
 from reasoning_jax.models.parameters import (
     abstract_params,
     count_params,
     init_params,
     param_shardings,
 )
+from reasoning_jax.models.peft import load_peft, save_peft
 from reasoning_jax.models.presets import PRESETS, preset
 from reasoning_jax.models.transformer import Transformer
 
 __all__ = [
     "PRESETS",
+    "LoraConfig",
     "MixtureOfExperts",
     "ModelConfig",
     "RopeScaling",
     "TokenScores",
     "Transformer",
+    "abstract_lora",
     "abstract_params",
+    "combine",
     "count_params",
+    "init_lora",
     "init_params",
     "load_hf",
+    "load_model",
+    "load_orbax",
+    "load_peft",
+    "load_reward_model",
+    "lora_shardings",
+    "merge",
     "param_shardings",
     "preset",
     "save_hf",
+    "save_orbax",
+    "save_peft",
+    "save_reward_model",
     "score_logits",
     "token_logprobs",
 ]

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ from reasoning_jax.models.hf_config import config_from_hf, config_to_hf
 from reasoning_jax.models.parameters import abstract_params, param_shardings
 
 CONFIG = "config.json"
+GENERATION = "generation_config.json"
+TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
@@ -60,8 +63,9 @@ _MODULES: dict[str, tuple[str, int | None]] = {
 # Pre-norm families keep the name of the norm after attention for the one before the MLP.
 _PRE_NORM_MODULES = _MODULES | {"mlp_norm": ("post_attention_layernorm", None)}
 _LAYERS = "layers/block/"
+_NAMED = 10  # tensors that a warning names
 
-_FLOATS = ("F64", "F32", "F16", "BF16")
+_FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
 _BUFFERS = re.compile(r"rotary_emb\.inv_freq$|^(model\.)?(vision_tower|multi_modal_projector)\.")
 
 
@@ -103,6 +107,31 @@ class Leaf:
         return tensor if self.inputs is None else tensor.T.reshape(self.slot_shape)
 
 
+@dataclasses.dataclass(frozen=True)
+class StoredTensor:
+    """Where a safetensors file holds a tensor.
+
+    It is read, not mapped: the pages of a mapping stay in memory until the file is closed.
+
+    Attributes:
+      path: of the file.
+      dtype: its name there, such as ``BF16``.
+      shape: on the hub.
+      offset: bytes before the first element.
+    """
+
+    path: pathlib.Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    def read(self) -> np.ndarray:
+        """The tensor, in memory of its own."""
+        size = math.prod(self.shape)
+        flat = np.fromfile(self.path, _FLOATS[self.dtype], size, offset=self.offset)
+        return flat.reshape(self.shape)
+
+
 def hub_leaves(config: ModelConfig) -> dict:
     """The parameter tree with a Leaf for every parameter: the one map between the layouts."""
     modules = _PRE_NORM_MODULES if config.norm_placement == "pre" else _MODULES
@@ -128,16 +157,19 @@ def hub_leaves(config: ModelConfig) -> dict:
 
 
 def load_hf(
-    folder: str | os.PathLike, mesh: Mesh | None = None, dtype: jnp.dtype = jnp.float32
+    folder: str | os.PathLike, mesh: Mesh | None = None, dtype: jnp.dtype | None = jnp.float32
 ) -> tuple[ModelConfig, dict]:
     """Reads config.json and safetensors, whole or sharded, of any supported family.
 
     Names and shapes are checked from the file headers before any data is read. Host memory
-    holds one stacked parameter at a time.
+    holds one stacked parameter at a time; on CPU it is the parameter, without another copy.
 
     Args:
       mesh: parameters are split over it by ``param_shardings``; None for the default device.
-      dtype: of every parameter, whatever the files hold.
+      dtype: of every parameter, whatever the files hold; None for theirs.
+
+    Warns:
+      UserWarning: once, naming the tensors with NaN or infinite values.
 
     Raises:
       FileNotFoundError: no folder, config or weights.
@@ -146,25 +178,41 @@ def load_hf(
     """
     folder = pathlib.Path(folder)
     config = read_config(folder)
-    leaves = hub_leaves(config)
-    with contextlib.ExitStack() as stack:
-        tensors = {}
-        for path in _weight_files(folder):
-            file = stack.enter_context(_open(path))
-            tensors |= {_decoder_name(name): file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        _check_tensors(folder, leaves, tensors)
+    shardings = None if mesh is None else param_shardings(config, mesh)
+    return config, load_leaves(folder, hub_leaves(config), dtype, shardings)
 
-        def read(leaf: Leaf, sharding: NamedSharding | None = None) -> jax.Array:
-            host = np.empty(leaf.shape, dtype)
-            for name, index in leaf.slots.items():
-                host[index] = leaf.from_hub(tensors[name][...])
-            if sharding is None:
-                return jnp.asarray(host)
-            return jax.make_array_from_callback(host.shape, sharding, host.__getitem__)
 
-        if mesh is None:
-            return config, jax.tree.map(read, leaves)
-        return config, jax.tree.map(read, leaves, param_shardings(config, mesh))
+def load_leaves(
+    folder: pathlib.Path, leaves: dict, dtype: jnp.dtype | None, shardings: dict | None = None
+) -> dict:
+    """The parameters of a tree of Leaf, which must be all that the folder holds; see load_hf."""
+    tensors = stored_tensors(folder)
+    _check_tensors(folder, leaves, tensors)
+    dtype = dtype or _common_dtype(leaves, tensors)
+    not_finite = []
+
+    def read(leaf: Leaf, sharding: NamedSharding | None = None) -> jax.Array:
+        host = _aligned_empty(leaf.shape, dtype)
+        for name, index in leaf.slots.items():
+            tensor = tensors[name].read()
+            if not _is_finite(tensor):
+                not_finite.append(name)
+            host[index] = leaf.from_hub(tensor)
+        if sharding is None:
+            array = jax.device_put(host)
+        else:
+            array = jax.make_array_from_callback(host.shape, sharding, host.__getitem__)
+        return jax.block_until_ready(array)  # an accelerator has its copy, host is free again
+
+    params = jax.tree.map(read, leaves, *([] if shardings is None else [shardings]))
+    if not_finite:
+        listing = ", ".join(not_finite[:_NAMED]) + ", ..." * (len(not_finite) > _NAMED)
+        warnings.warn(
+            f"{len(not_finite)} tensors in {folder} hold NaN or infinity, so the model will too: "
+            f"{listing}",
+            stacklevel=3,
+        )
+    return params
 
 
 def save_hf(
@@ -173,6 +221,7 @@ def save_hf(
     params: dict,
     dtype: jnp.dtype | None = None,
     max_shard_bytes: int = 5_000_000_000,
+    token_ids: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a folder that transformers loads with equal logits.
 
@@ -183,13 +232,27 @@ def save_hf(
     Args:
       dtype: of the files; None keeps that of the parameters.
       max_shard_bytes: more than this is split into files listed by an index.
+      token_ids: ``TOKEN_IDS`` for config.json and generation_config.json, from which ``generate``
+        of transformers takes them.
 
     Raises:
       ValueError: the architecture cannot express the config, or params do not fit it.
     """
-    data = config_to_hf(config)
-    leaves = hub_leaves(config)
-    _check_params(leaves, params)
+    data = hub_config(config, dtype or jax.tree.leaves(params)[0].dtype, token_ids)
+    save_leaves(folder, data, hub_leaves(config), params, dtype, max_shard_bytes, token_ids)
+
+
+def save_leaves(
+    folder: str | os.PathLike,
+    data: Mapping[str, Any],
+    leaves: dict,
+    params: dict,
+    dtype: jnp.dtype | None = None,
+    max_shard_bytes: int = 5_000_000_000,
+    token_ids: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes parameters as a tree of Leaf says, with this config.json; see save_hf."""
+    check_params(leaves, params)
     pairs = list(zip(jax.tree.leaves(leaves), jax.tree.leaves(params)))
 
     def arrays() -> Iterator[tuple[str, np.ndarray]]:
@@ -207,10 +270,9 @@ def save_hf(
         for leaf, value in pairs
         for name in leaf.slots
     }
-    data["torch_dtype"] = str(jnp.dtype(dtype or pairs[0][1].dtype))
     shards = _shards(sizes, max_shard_bytes)
     stream = arrays()
-    with _replacing(pathlib.Path(folder)) as fresh:
+    with replacing(folder) as fresh:
         weight_map = {}
         for number, names in enumerate(shards, start=1):
             file = SINGLE
@@ -221,18 +283,31 @@ def save_hf(
             weight_map |= dict.fromkeys(names, file)
         if len(shards) > 1:
             index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": weight_map}
-            _write_json(fresh / INDEX, index)
-        _write_json(fresh / CONFIG, data)
+            write_json(fresh / INDEX, index)
+        write_json(fresh / CONFIG, data)
+        given = {key: value for key, value in (token_ids or {}).items() if value is not None}
+        if given:
+            old = pathlib.Path(folder) / GENERATION
+            kept = read_json(old) if old.is_file() else {}
+            write_json(fresh / GENERATION, {**kept, **given})
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
+def hub_config(
+    config: ModelConfig, dtype: jnp.dtype, token_ids: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The config.json of parameters of this dtype, with the special ids of their tokenizer."""
+    data = config_to_hf(config) | {"torch_dtype": str(jnp.dtype(dtype))}
+    return data | dict(token_ids or {})
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON ({error}); fetch the file again") from error
 
 
-def _write_json(path: pathlib.Path, data: Mapping[str, Any]) -> None:
+def write_json(path: pathlib.Path, data: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n")
 
 
@@ -242,7 +317,7 @@ def read_config(folder: pathlib.Path) -> ModelConfig:
         raise FileNotFoundError(
             f"no {CONFIG} in {folder}; give the folder of a downloaded or saved Hugging Face model"
         )
-    data = _read_json(path)
+    data = read_json(path)
     try:
         return config_from_hf(data)
     except ValueError as error:
@@ -251,7 +326,7 @@ def read_config(folder: pathlib.Path) -> ModelConfig:
 
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
     if (folder / INDEX).is_file():
-        names = sorted(set(_read_json(folder / INDEX)["weight_map"].values()))
+        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise FileNotFoundError(
@@ -267,11 +342,25 @@ def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
     )
 
 
-def _open(path: pathlib.Path) -> safe_open:
-    try:
-        return safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{path} is broken ({error}); download or save it again") from error
+def stored_tensors(folder: pathlib.Path) -> dict[str, StoredTensor]:
+    """Every tensor of a folder under its decoder name, from the headers of the files."""
+    tensors = {}
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass  # compares the header with the size of the file
+        except SafetensorError as error:
+            raise ValueError(f"{path} is broken ({error}); download or save it again") from error
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        for name, entry in sorted(header.items()):
+            start = 8 + length + entry["data_offsets"][0]
+            tensors[_decoder_name(name)] = StoredTensor(
+                path, entry["dtype"], tuple(entry["shape"]), start
+            )
+    return tensors
 
 
 def _decoder_name(name: str) -> str:
@@ -280,19 +369,21 @@ def _decoder_name(name: str) -> str:
     return re.sub(r"^model\.language_model\.", "model.", name)
 
 
-def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: dict[str, Any]) -> None:
+def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: Mapping[str, StoredTensor]) -> None:
     """Raises one ValueError with everything that is missing, unexpected or misshapen."""
     expected = {name: leaf.hub_shape for leaf in jax.tree.leaves(leaves) for name in leaf.slots}
     problems = [
         f"missing: {name} {shape}" for name, shape in expected.items() if name not in tensors
     ]
     for name, tensor in tensors.items():
-        shape, stored = tuple(tensor.get_shape()), tensor.get_dtype()
+        shape = tensor.shape
         if name in expected:
             if shape != expected[name]:
                 problems.append(f"wrong shape: {name} {shape}, expected {expected[name]}")
-            if stored not in _FLOATS:
-                problems.append(f"wrong dtype: {name} {stored}, expected {', '.join(_FLOATS)}")
+            if tensor.dtype not in _FLOATS:
+                problems.append(
+                    f"wrong dtype: {name} {tensor.dtype}, expected {', '.join(_FLOATS)}"
+                )
         elif not _BUFFERS.search(name) and not _is_tied_copy(name, tensors):
             problems.append(f"unexpected: {name} {shape}")
     if problems:
@@ -302,15 +393,42 @@ def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: dict[str, Any]) 
         )
 
 
-def _is_tied_copy(name: str, tensors: Mapping[str, Any]) -> bool:
+def _is_tied_copy(name: str, tensors: Mapping[str, StoredTensor]) -> bool:
     """Whether this is the embedding, written once more by a tied model."""
     embedding = tensors.get("model.embed_tokens.weight")
     if name != "lm_head.weight" or embedding is None:
         return False
-    return np.array_equal(tensors[name][...], embedding[...])
+    if {tensors[name].dtype, embedding.dtype} - _FLOATS.keys():
+        return False
+    return np.array_equal(tensors[name].read(), embedding.read(), equal_nan=True)
 
 
-def _check_params(leaves: dict, params: dict) -> None:
+def _common_dtype(leaves: dict, tensors: Mapping[str, StoredTensor]) -> jnp.dtype:
+    """The one dtype of all tensors, else float32, to which float64 is rounded too."""
+    kinds = {tensors[name].dtype for leaf in jax.tree.leaves(leaves) for name in leaf.slots}
+    kind = kinds.pop() if len(kinds) == 1 else "F32"
+    return jnp.dtype(_FLOATS[kind] if kind in ("F16", "BF16") else jnp.float32)
+
+
+def _aligned_empty(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:
+    """An uninitialised array that a CPU device takes over as it is: it starts at 64 bytes."""
+    size = math.prod(shape) * jnp.dtype(dtype).itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size].view(dtype).reshape(shape)
+
+
+def _is_finite(tensor: np.ndarray) -> bool:
+    """Whether no exponent has all its bits set; in integers this takes a fifth of the time."""
+    info = jnp.finfo(tensor.dtype)
+    exponent = ((1 << info.nexp) - 1) << info.nmant
+    bits = tensor.view(f"u{tensor.itemsize}") & exponent
+    return bits.max(initial=0) < exponent
+
+
+def check_params(leaves: dict, params: dict) -> None:
+    """Raises a ValueError with every path at which the shapes of two trees differ."""
+
     def shapes(tree: dict) -> dict[str, tuple[int, ...]]:
         pairs = jax.tree_util.tree_leaves_with_path(tree)
         return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in pairs}
@@ -343,15 +461,20 @@ def _shards(sizes: Mapping[str, int], max_bytes: int) -> list[list[str]]:
 
 
 @contextlib.contextmanager
-def _replacing(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A new sibling folder that takes the place of ``folder`` once the block succeeds."""
-    folder = folder.resolve()
+def replacing(folder: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """A new sibling folder that takes the place of ``folder`` once the block succeeds.
+
+    Files of the old folder that are neither config nor weights, nor written anew, move along.
+    """
+    folder = pathlib.Path(folder).resolve()
     fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     own_files = shutil.ignore_patterns(CONFIG, INDEX, "*.safetensors")
 
     def replaced(path: str, names: list[str]) -> set[str]:
-        return own_files(path, names) if pathlib.Path(path) == folder else set()
+        if pathlib.Path(path) != folder:
+            return set()
+        return own_files(path, names) | {name for name in names if (fresh / name).exists()}
 
     try:
         fresh.mkdir(parents=True)

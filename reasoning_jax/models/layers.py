@@ -1,14 +1,13 @@
 """The pieces of a decoder block as Flax modules; every parameter carries its logical axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from reasoning_jax.models.attention import attention
-from reasoning_jax.models.cache import LayerCache
 from reasoning_jax.models.config import ModelConfig
 from reasoning_jax.models.rope import rotate
 from reasoning_jax.parallel.mesh import constrain, gather
@@ -76,11 +75,27 @@ class Projection(nn.Module):
                 jnp.float32,
             )
             y = y + bias.astype(x.dtype)
+        if self.has_variable("params", "lora_a"):
+            y = y + self._low_rank(x)
         return y
+
+    def _low_rank(self, x: jax.Array) -> jax.Array:
+        """scale (x A) B of the adapters that ``lora.combine`` put beside the kernel."""
+        n = len(self.inputs)
+        a, b, scale = (self.get_variable("params", f"lora_{name}") for name in ("a", "b", "scale"))
+        a = gather(a.astype(x.dtype), self.mesh, *self.axes[:n], None)
+        b = gather(b.astype(x.dtype), self.mesh, None, *self.axes[n:])
+        h = scale * jnp.tensordot(x, a, axes=n, preferred_element_type=jnp.float32)
+        h = constrain(h.astype(x.dtype), self.mesh, "batch", *(None,) * (h.ndim - 1))
+        return jnp.tensordot(h, b, axes=1)
+
+
+# (q [B, T, H, D], k [B, T, K, D], v [B, T, K, D]) -> (output [B, T, H, D], what to keep)
+Attend = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, Any]]
 
 
 class Attention(nn.Module):
-    """Grouped-query self-attention with rotary positions."""
+    """The projections around attention, with rotary positions."""
 
     config: ModelConfig
     mesh: Mesh | None = None
@@ -90,14 +105,9 @@ class Attention(nn.Module):
         self,
         x_BxTxM: jax.Array,
         rope: tuple[jax.Array, jax.Array],
-        mask: jax.Array,
-        cache: LayerCache | None = None,
-        column: jax.Array | int = 0,
-    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array] | LayerCache]:
-        """Without a cache attends within x (mask [B, T, T]) and returns its keys and values;
-        with one, T = 1: writes the token at ``column``, attends over the cache (mask [B, S])
-        and returns the cache.
-        """
+        attend: Attend,
+    ) -> tuple[jax.Array, Any]:
+        """x [B, T, M] -> ([B, T, M], what ``attend`` keeps of rotated keys and values)."""
         c = self.config
 
         def project(name: str, heads: int, axis: str) -> jax.Array:
@@ -121,12 +131,7 @@ class Attention(nn.Module):
             k = RMSNorm(c, name="k_norm")(k.reshape(*k.shape[:2], -1)).reshape(k.shape)
         q, k = rotate(q, *rope), rotate(k, *rope)
 
-        options = {"scale": c.attention_scale, "softcap": c.attention_softcap}
-        if cache is None:
-            out, kept = attention(q, k, v, mask, **options), (k, v)
-        else:
-            kept = cache.write(k, v, column)
-            out = kept.attend(q, mask, **options)
+        out, kept = attend(q, k, v)
         y = Projection(
             (c.n_heads, c.head_dim),
             (c.d_model,),

@@ -6,10 +6,10 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from reasoning_jax.models import rope
-from reasoning_jax.models.attention import causal_mask
+from reasoning_jax.models.attention import attention, check_implementation
 from reasoning_jax.models.cache import LayerCache
 from reasoning_jax.models.config import ModelConfig, RopeScaling
-from reasoning_jax.models.layers import MLP, Attention, RMSNorm
+from reasoning_jax.models.layers import MLP, Attend, Attention, RMSNorm
 from reasoning_jax.models.moe import MoE
 from reasoning_jax.parallel.mesh import constrain, gather
 
@@ -21,17 +21,15 @@ class Block(nn.Module):
     mesh: Mesh | None = None
 
     @nn.compact
-    def __call__(self, x, rope_tables, mask, cache=None, column=0):
-        """x [B, T, M] -> ([B, T, M], keys and values or cache); see Attention."""
+    def __call__(self, x, rope_table, attend: Attend):
+        """x [B, T, M] -> ([B, T, M], what ``attend`` keeps); see Attention."""
         c = self.config
 
         def norm(name: str, placements: tuple[str, ...], value: jax.Array) -> jax.Array:
             return RMSNorm(c, name=name)(value) if c.norm_placement in placements else value
 
         branch = norm("attention_norm", ("pre", "sandwich"), x)
-        branch, kept = Attention(c, self.mesh, name="attention")(
-            branch, rope_tables, mask, cache, column
-        )
+        branch, kept = Attention(c, self.mesh, name="attention")(branch, rope_table, attend)
         x = x + norm("attention_post_norm", ("post", "sandwich"), branch)
 
         branch = norm("mlp_norm", ("pre", "sandwich"), x)
@@ -47,11 +45,15 @@ class _ScannedBlock(nn.Module):
 
     config: ModelConfig
     mesh: Mesh | None
+    attention: str
 
     @nn.compact
-    def __call__(self, x, slides, rope_tables, masks):
-        tables, mask = select(self.config, slides, rope_tables, masks)
-        x, _ = Block(self.config, self.mesh, name="block")(x, tables, mask)
+    def __call__(self, x, slides, rope_tables, segment_ids):
+        c = self.config
+        if len(set(c.slides)) == 1:
+            slides = c.slides[0]  # static, so that the other kind of layer is not compiled
+        attend = attend_within(c, slides, segment_ids, self.attention, self.mesh)
+        x, _ = Block(c, self.mesh, name="block")(x, select(slides, rope_tables), attend)
         return constrain(x, self.mesh, "batch", None, None), None
 
 
@@ -64,6 +66,7 @@ class Transformer(nn.Module):
       dtype: computation dtype; parameters keep theirs.
       remat: recompute each block in the backward pass instead of keeping its activations.
       unroll: layers per iteration of the scan; more runs faster on CPUs and compiles longer.
+      attention: a name of ``attention.IMPLEMENTATIONS``; of whole sequences, not of decoding.
     """
 
     config: ModelConfig
@@ -71,9 +74,11 @@ class Transformer(nn.Module):
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
     unroll: int = 1
+    attention: str = "xla"
 
     def setup(self):
         c = self.config
+        check_implementation(self.attention)
         self.embedding = self.param(
             "embedding",
             nn.with_logical_partitioning(nn.initializers.normal(0.02), ("vocab", "embed")),
@@ -89,7 +94,7 @@ class Transformer(nn.Module):
             length=c.n_layers,
             unroll=self.unroll,
             metadata_params={nn.PARTITION_NAME: None},
-        )(c, self.mesh)
+        )(c, self.mesh, self.attention)
         self.final_norm = RMSNorm(c)
         if not c.tie_embeddings:
             self.head = self.param(
@@ -128,14 +133,13 @@ class Transformer(nn.Module):
             positions = positions_of(tokens, segment_ids)
         x = self.embed(tokens)
         tables = rope_tables(c, positions)
-        masks = attention_masks(c, tokens.shape[1], segment_ids)
-        x, _ = self.layers(x, jnp.asarray(c.slides), tables, masks)
+        x, _ = self.layers(x, jnp.asarray(c.slides), tables, segment_ids)
         return self.final_norm(x)
 
     def embed(self, tokens: jax.Array) -> jax.Array:
         """tokens [B, T] -> [B, T, M], scaled as the family asks."""
-        table = gather(self.embedding, self.mesh, "vocab", "embed")
-        x = jnp.take(table, tokens, axis=0).astype(self.dtype)
+        table = gather(self.embedding.astype(self.dtype), self.mesh, "vocab", "embed")
+        x = jnp.take(table, tokens, axis=0)
         if self.config.embed_scale != 1.0:
             # The published weights were trained with the multiplier rounded to their dtype.
             x = x * jnp.asarray(self.config.embed_scale, x.dtype)
@@ -144,10 +148,10 @@ class Transformer(nn.Module):
     def unembed(self, hidden: jax.Array) -> jax.Array:
         """[..., M] -> logits [..., V], accumulated and capped in float32."""
         if self.config.tie_embeddings:
-            head = gather(self.embedding, self.mesh, "vocab", "embed").T
+            head = gather(self.embedding.astype(hidden.dtype), self.mesh, "vocab", "embed").T
         else:
-            head = gather(self.head, self.mesh, "embed", "vocab")
-        logits = jnp.matmul(hidden, head.astype(hidden.dtype), preferred_element_type=jnp.float32)
+            head = gather(self.head.astype(hidden.dtype), self.mesh, "embed", "vocab")
+        logits = jnp.matmul(hidden, head, preferred_element_type=jnp.float32)
         if self.config.final_softcap is not None:
             cap = self.config.final_softcap
             logits = cap * jnp.tanh(logits / cap)
@@ -182,23 +186,54 @@ def rope_tables(config: ModelConfig, positions: jax.Array):
     return full, local
 
 
-def attention_masks(config: ModelConfig, length: int, segment_ids: jax.Array | None):
-    """Masks [B or 1, T, T] of full-attention layers and of sliding layers, if any."""
-    full = causal_mask(length, segment_ids)
-    if not any(config.slides):
-        return full, None
-    return full, causal_mask(length, segment_ids, config.sliding_window)
+def select(slides: bool | jax.Array, tables):
+    """The rotary table of one layer; ``slides`` is traced under scan."""
+    full, local = tables
+    if local is None:
+        return full
+    return jax.tree.map(lambda a, b: jnp.where(slides, b, a), full, local)
 
 
-def select(config: ModelConfig, slides, tables, masks):
-    """What one layer needs of both kinds; ``slides`` is a bool, traced under scan."""
-    full_table, local_table = tables
-    full_mask, window_mask = masks
-    table = full_table
-    if local_table is not None:
-        table = jax.tree.map(lambda a, b: jnp.where(slides, b, a), full_table, local_table)
-    mask = full_mask if window_mask is None else jnp.where(slides, window_mask, full_mask)
-    return table, mask
+def attend_within(
+    config: ModelConfig,
+    slides: bool | jax.Array,
+    segment_ids: jax.Array | None,
+    implementation: str,
+    mesh: Mesh | None,
+) -> Attend:
+    """Attention of a layer within a sequence; keeps the keys and values."""
+
+    def attend(q, k, v):
+        out = attention(
+            q,
+            k,
+            v,
+            segment_ids,
+            scale=config.attention_scale,
+            softcap=config.attention_softcap,
+            window=config.sliding_window,
+            slides=slides,
+            implementation=implementation,
+            mesh=mesh,
+        )
+        return out, (k, v)
+
+    return attend
+
+
+def attend_cache(
+    config: ModelConfig, cache: LayerCache, column: jax.Array, visible_BxS: jax.Array
+) -> Attend:
+    """Attention of one new token per row over a cache; keeps it with the token at ``column``."""
+
+    def attend(q, k, v):
+        written = cache.write(k, v, column)
+        out = written.attend(
+            q, visible_BxS, scale=config.attention_scale, softcap=config.attention_softcap
+        )
+        return out, written
+
+    return attend
 
 
 def unstack_layers(params: dict, n_layers: int) -> list[dict]:
@@ -222,11 +257,10 @@ def prefill(
     c = model.config
     x = model.apply({"params": params}, tokens, method="embed")
     tables = rope_tables(c, positions_of(tokens, segment_ids))
-    masks = attention_masks(c, tokens.shape[1], segment_ids)
     caches = []
     for layer, slides in zip(unstack_layers(params, c.n_layers), c.slides):
-        table, mask = select(c, slides, tables, masks)
-        x, (k, v) = Block(c, model.mesh).apply({"params": layer}, x, table, mask)
+        attend = attend_within(c, slides, segment_ids, model.attention, model.mesh)
+        x, (k, v) = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
         caches.append(LayerCache.create(k, v, columns))
     return caches, _logits_of_last(model, params, x[:, -1:])
 
@@ -254,13 +288,13 @@ def decode_step(
     c = model.config
     x = model.apply({"params": params}, tokens_B[:, None], method="embed")
     tables = rope_tables(c, positions_B[:, None])
-    window = None
+    in_window_BxS = visible_BxS
     if any(c.slides):
-        window = visible_BxS & (jnp.arange(visible_BxS.shape[1]) > column - c.sliding_window)
+        in_window_BxS &= jnp.arange(visible_BxS.shape[1]) > column - c.sliding_window
     written = []
     for layer, cache, slides in zip(layers, caches, c.slides):
-        table, mask = select(c, slides, tables, (visible_BxS, window))
-        x, cache = Block(c, model.mesh).apply({"params": layer}, x, table, mask, cache, column)
+        attend = attend_cache(c, cache, column, in_window_BxS if slides else visible_BxS)
+        x, cache = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
         written.append(cache)
     return written, _logits_of_last(model, params, x)
 

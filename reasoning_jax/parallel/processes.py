@@ -12,6 +12,8 @@ def start_processes(coordinator: str, count: int, index: int) -> None:
       count, index: number of processes and this one's; ignored with ``auto``.
     """
     if not coordinator:
+        if count > 1:
+            raise ValueError(f"{count} processes need a coordinator: give host:port of process 0")
         return
     if coordinator == "auto":
         jax.distributed.initialize()

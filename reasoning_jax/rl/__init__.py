@@ -13,7 +13,7 @@ from reasoning_jax.rl.aggregate import (
     token_sum_constant,
     weighted_sum,
 )
-from reasoning_jax.rl.diagnostics import diagnostics
+from reasoning_jax.rl.diagnostics import policy_scalars, rollout_scalars
 from reasoning_jax.rl.entropy import entropy_bonus
 from reasoning_jax.rl.filters import apply_filter, finished, judged, nonzero_variance
 from reasoning_jax.rl.kl import k1, k2, k3
@@ -23,7 +23,6 @@ __all__ = [
     "advantages",
     "apply_filter",
     "at_least_float32",
-    "diagnostics",
     "entropy_bonus",
     "finished",
     "groups",
@@ -35,7 +34,9 @@ __all__ = [
     "log_ratio",
     "nonzero_variance",
     "policy_losses",
+    "policy_scalars",
     "rewards",
+    "rollout_scalars",
     "seq_mean_token_mean",
     "seq_mean_token_sum",
     "token_mean",

@@ -11,16 +11,14 @@ from reasoning_jax.types import Rollouts
 Scalars = dict[str, jax.Array]
 
 
-def diagnostics(
+def policy_scalars(
     rollouts: Rollouts,
     logprobs: jax.Array,
     advantages: jax.Array,
     weights: jax.Array,
-    *,
-    low: float = 0.2,
-    high: float = 0.2,
+    clip_ends: tuple[float, float] | None,
 ) -> Scalars:
-    """All scalars below, from one batch and the current ``logprobs`` [B, T].
+    """How the current policy stands to the one that sampled, over one optimiser batch.
 
     Args:
       rollouts: ``old_logprobs`` None means one update per batch: the current ones.
@@ -29,20 +27,38 @@ def diagnostics(
       advantages: [B, T].
       weights: [B, T] token weights of the whole optimiser batch, for the ratio's mean, the clip
         fractions and the KL; ``token_mean`` makes them means over tokens.
-      low: lower clip end, as the policy loss has it.
-      high: upper clip end.
+      clip_ends: lower and upper end at which the policy loss clips token ratios, or None for a
+        loss that does not.
     """
     old_logprobs = logprobs if rollouts.old_logprobs is None else rollouts.old_logprobs
     mask = rollouts.loss_mask
-    scalars = rollout_scalars(rollouts)
-    scalars |= ratio_scalars(logprobs, old_logprobs, advantages, mask, weights, low=low, high=high)
+    scalars = ratio_scalars(logprobs, old_logprobs, mask, weights)
     scalars |= logprob_gap_scalars(old_logprobs, rollouts.sampler_logprobs, mask)
+    scalars["advantage_abs_mean"] = weighted_sum(jnp.abs(advantages), weights)
+    if clip_ends is not None:
+        low, high = clip_ends
+        scalars |= clip_scalars(
+            logprobs, old_logprobs, advantages, mask, weights, low=low, high=high
+        )
     if rollouts.ref_logprobs is not None:
         scalars["kl"] = weighted_sum(kl.k3(logprobs, rollouts.ref_logprobs, mask), weights)
     return scalars
 
 
 def ratio_scalars(
+    logprobs: jax.Array, old_logprobs: jax.Array, mask: jax.Array, weights: jax.Array
+) -> Scalars:
+    """How far the policy moved; inputs are [B, T], the extremes are 1 without any token."""
+    ratio = importance_ratio(logprobs, old_logprobs, mask)
+    any_token = mask.any()
+    return {
+        "ratio_min": jnp.where(any_token, jnp.min(ratio, where=mask, initial=jnp.inf), 1),
+        "ratio_mean": weighted_sum(ratio, weights),
+        "ratio_max": jnp.where(any_token, jnp.max(ratio, where=mask, initial=0), 1),
+    }
+
+
+def clip_scalars(
     logprobs: jax.Array,
     old_logprobs: jax.Array,
     advantages: jax.Array,
@@ -52,22 +68,16 @@ def ratio_scalars(
     low: float,
     high: float,
 ) -> Scalars:
-    """How far the policy moved, and the share of tokens that clipping holds, at each end.
+    """The share of tokens that clipping holds, at each end.
 
-    A token is held low where A < 0 and ρ < 1 - low, high where A > 0 and ρ > 1 + high. Inputs
-    are [B, T]; the ratio's extremes are 1 without any token.
+    A token is held low where A < 0 and ρ < 1 - low, high where A > 0 and ρ > 1 + high.
     """
     ratio = importance_ratio(logprobs, old_logprobs, mask)
     held_low = (advantages < 0) & (ratio < 1 - low)
     held_high = (advantages > 0) & (ratio > 1 + high)
-    any_token = mask.any()
     return {
-        "ratio_min": jnp.where(any_token, jnp.min(ratio, where=mask, initial=jnp.inf), 1),
-        "ratio_mean": weighted_sum(ratio, weights),
-        "ratio_max": jnp.where(any_token, jnp.max(ratio, where=mask, initial=0), 1),
         "clip_low": weighted_sum(held_low, weights),
         "clip_high": weighted_sum(held_high, weights),
-        "advantage_abs_mean": weighted_sum(jnp.abs(advantages), weights),
     }
 
 

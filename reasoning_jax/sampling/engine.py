@@ -32,6 +32,7 @@ class Sampler:
       mesh: devices that share the rows; None uses one device.
       max_rows: most rows decoded at once.
       dtype: computation dtype.
+      attention: implementation of the prefill, as in Transformer.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Sampler:
         mesh: Mesh | None = None,
         max_rows: int = 512,
         dtype: jnp.dtype = jnp.float32,
+        attention: str = "xla",
     ):
         if tokenizer.vocab_size > config.vocab_size:
             raise ValueError(
@@ -51,7 +53,7 @@ class Sampler:
         self.params = params
         self.tokenizer = tokenizer
         self._mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
-        self._model = Transformer(config, mesh=mesh, dtype=dtype)
+        self._model = Transformer(config, mesh=mesh, dtype=dtype, attention=attention)
         self._max_rows = max_rows
 
     def with_params(self, params: dict) -> "Sampler":
@@ -80,8 +82,10 @@ class Sampler:
           ValueError: an empty prompt, one with an id outside the embedding, or one that with
             max_tokens exceeds the context.
         """
+        if isinstance(prompts, str):
+            raise ValueError("prompts is one string; give a list of prompts")
         ids = [self._encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
-        prompt_ids = range(len(ids)) if prompt_ids is None else prompt_ids
+        prompt_ids = range(len(ids)) if prompt_ids is None else [i & 0xFFFFFFFF for i in prompt_ids]
         outs: list[list[Completion]] = [[] for _ in ids]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         step = 1 << (max(1, self._max_rows // sampling.n).bit_length() - 1)

@@ -7,6 +7,7 @@ from reasoning_jax.functions import function
 from reasoning_jax.parallel import batch_ways
 from reasoning_jax.stages.context import Context
 from reasoning_jax.training.optimizers import adamw
+from reasoning_jax.types import Problem
 
 
 def named(name: str, **keywords) -> ConfigDict:
@@ -46,7 +47,7 @@ def evaluation_block(split: str, problems: int, n: int, max_tokens: int) -> Conf
 def build_optimizer(block: ConfigDict) -> optax.GradientTransformation:
     """The optimiser an ``optimizer_block`` describes; ValueError when it cannot be."""
     return adamw(
-        function(block.schedule, "optimizer.schedule")(),
+        build_schedule(block),
         b1=block.b1,
         b2=block.b2,
         eps=block.eps,
@@ -56,11 +57,31 @@ def build_optimizer(block: ConfigDict) -> optax.GradientTransformation:
     )
 
 
+def build_schedule(block: ConfigDict) -> optax.Schedule:
+    """The learning-rate schedule of an ``optimizer_block``; ValueError when it cannot be."""
+    try:
+        return function(block.schedule, "optimizer.schedule")()
+    except TypeError as error:
+        raise ValueError(f"optimizer.schedule: {error}; give it beside name") from error
+
+
 def check_rows(context: Context, rows: int, micro_batches: int, what: str) -> None:
     """ValueError unless the rows of an update divide over micro-batches and devices."""
+    if rows < 1 or micro_batches < 1:
+        raise ValueError(f"{what} with micro_batches {micro_batches}: both must be at least 1")
     ways = batch_ways(context.mesh)
     if rows % (micro_batches * ways):
         raise ValueError(
             f"{what} gives {rows} rows per update, which do not divide into {micro_batches} "
             f"micro-batches over {ways} devices; make it a multiple of {micro_batches * ways}"
+        )
+
+
+def check_context(context: Context, problem: Problem, max_tokens: int) -> None:
+    """ValueError unless a problem's prompt and its completion fit into the model's context."""
+    length = len(context.tokenizer.encode_prompt(problem.prompt))
+    if length + max_tokens > context.model.max_position:
+        raise ValueError(
+            f"prompt of {problem.id} has {length} tokens; with max_tokens {max_tokens} it exceeds "
+            f"the context of {context.model.max_position}"
         )

@@ -1,6 +1,8 @@
 """What every stage of a run shares, built and checked once, before any work."""
 
 import dataclasses
+import fcntl
+import io
 import pathlib
 
 import jax
@@ -13,10 +15,11 @@ from reasoning_jax.models import (
     Transformer,
     abstract_params,
     init_params,
-    load_hf,
+    load_model,
     param_shardings,
     preset,
 )
+from reasoning_jax.models.attention import check_implementation
 from reasoning_jax.models.hf import read_config
 from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import Sampler
@@ -25,6 +28,9 @@ from reasoning_jax.text import Tokenizer, load_tokenizer
 from reasoning_jax.training.checkpoint import Checkpoints
 from reasoning_jax.training.metrics import NullLog, RunLog
 from reasoning_jax.training.state import with_shardings
+
+# Held until the process ends; a second run in the same process has it already.
+_LOCKS: dict[pathlib.Path, io.TextIOWrapper] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +58,8 @@ class Context:
     def with_outputs(self) -> "Context":
         """The same context with its workdir made and open for writing."""
         self.workdir.mkdir(parents=True, exist_ok=True)
+        if is_main_process():
+            _lock(self.workdir)
         log = RunLog(self.workdir) if is_main_process() else NullLog()
         checkpoints = Checkpoints(self.workdir / "checkpoints")
         return dataclasses.replace(self, log=log, checkpoints=checkpoints)
@@ -63,18 +71,31 @@ class Context:
 
     def transformer(self) -> Transformer:
         """The model as the trainer runs it."""
-        return Transformer(self.model, self.mesh, self.dtype, self.config.remat, self.config.unroll)
+        return Transformer(
+            self.model,
+            self.mesh,
+            self.dtype,
+            self.config.remat,
+            self.config.unroll,
+            self.config.attention,
+        )
 
     def sampler(self, params: dict) -> Sampler:
         """A sampler over the training parameters."""
         return Sampler(
-            self.model, params, self.tokenizer, self.mesh, self.config.sampler_rows, self.dtype
+            self.model,
+            params,
+            self.tokenizer,
+            self.mesh,
+            self.config.sampler_rows,
+            self.dtype,
+            self.config.attention,
         )
 
     def initial_params(self) -> dict:
         """The parameters a run begins with: read from the model folder, or fresh."""
         if is_model_folder(self.config.model):
-            return load_hf(self.config.model, mesh=self.mesh)[1]
+            return load_model(self.config.model, mesh=self.mesh)[1]
         return init_params(self.model, jax.random.key(self.config.seed), self.mesh)
 
     def abstract_params(self) -> dict:
@@ -88,6 +109,13 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     Raises:
       ValueError, FileNotFoundError: anything in the config that cannot work.
     """
+    if not config.model:
+        raise ValueError("config.model is empty: give a model folder or the name of a preset")
+    if config.dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"config.dtype is {config.dtype!r}; choose float32 or bfloat16")
+    if config.unroll < 1:
+        raise ValueError(f"config.unroll is {config.unroll}; it must be at least 1")
+    check_implementation(config.attention)
     mesh = make_mesh(**config.mesh)
     task = load_task(config.task, config.data, **config.task_options)
     tokenizer = load_tokenizer(tokenizer_source(config, task))
@@ -108,9 +136,23 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     return Context(config, workdir, mesh, tokenizer, task, model)
 
 
+def _lock(workdir: pathlib.Path) -> None:
+    """Takes the workdir for this process until it ends; ValueError if another one has it."""
+    if workdir in _LOCKS:
+        return
+    file = open(workdir / "lock", "w")  # noqa: SIM115  (held open: closing gives it up)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ValueError(f"another process is running in {workdir}; wait for it to end") from error
+    except OSError:
+        file.write("this file system has no locks\n")
+    _LOCKS[workdir] = file
+
+
 def is_model_folder(model: str) -> bool:
     """Whether the config's model is a path rather than the name of a preset."""
-    return "/" in model or pathlib.Path(model).is_dir()
+    return "/" in model or (pathlib.Path(model) / "config.json").is_file()
 
 
 def tokenizer_source(config: ConfigDict, task: Task) -> str:

@@ -1,12 +1,12 @@
 """Evaluation as a stage of its own: accuracy on a split, before or after any other stage."""
 
-import jax
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.console import evaluation_table
 from reasoning_jax.evals.run import Evaluation, evaluate
+from reasoning_jax.parallel import is_main_process
 from reasoning_jax.sampling import SamplingParams
-from reasoning_jax.stages.blocks import evaluation_block
+from reasoning_jax.stages.blocks import check_context, evaluation_block
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.metrics import read_metrics
@@ -22,8 +22,9 @@ def default_config() -> ConfigDict:
 
 def validate(context: Context, block: ConfigDict) -> None:
     """Checks the block against the task; raises ValueError."""
-    problems_of(context, block)
     sampling_params(block, seed=0)
+    for problem in problems_of(context, block):
+        check_context(context, problem, block.max_tokens)
 
 
 def run(stage: Stage, params: dict) -> dict:
@@ -32,7 +33,7 @@ def run(stage: Stage, params: dict) -> dict:
     evaluation = measure(stage, stage.config, params)
     stage.context.log.log(stage.name, 0, evaluation.metrics)
     stage.context.log.samples(stage.name, 0, evaluation.samples)
-    if jax.process_index() == 0:
+    if is_main_process():
         evaluation_table(stage.name, evaluation.metrics, before)
     stage.finish(0, params)
     return params
@@ -57,10 +58,10 @@ def problems_of(context: Context, block: ConfigDict) -> list[Problem]:
     """
     size = context.task.size(block.split)
     count = block.problems or size
-    if count > size:
+    if count < 1 or count > size:
         raise ValueError(
             f"evaluation asks for {count} problems but {context.config.task} has {size} in "
-            f"{block.split!r}; lower problems (0 is all)"
+            f"{block.split!r}; change problems (0 is all)"
         )
     return [context.task.problem(block.split, index) for index in range(count)]
 
@@ -85,7 +86,7 @@ def last_evaluation(stage: Stage) -> dict | None:
         for name in config.stages[: stage.index]
         if config[name].stage == stage.config.stage and config[name].split == stage.config.split
     }
-    if not same or jax.process_index() != 0:
+    if not same or not is_main_process():
         return None
     lines = [line for line in read_metrics(stage.context.workdir) if line["stage"] in same]
     return lines[-1] if lines else None

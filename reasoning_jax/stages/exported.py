@@ -7,9 +7,25 @@ import pathlib
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from reasoning_jax.models import ModelConfig, load_hf
+from reasoning_jax.models import ModelConfig, load_model
 from reasoning_jax.tasks import Task, load_task
 from reasoning_jax.text import Tokenizer, load_tokenizer
+
+
+def model_folder(folder: str | os.PathLike) -> pathlib.Path:
+    """The folder itself, or the model folder in it where it is the workdir of a finished run.
+
+    Raises:
+      FileNotFoundError: it is the workdir of a run that has not finished.
+    """
+    folder = pathlib.Path(folder)
+    finished = (folder / "model" / "config.json").exists()
+    if (folder / "checkpoints").exists() and not finished:
+        raise FileNotFoundError(
+            f"{folder} holds a run that has not finished: the same launch.train command goes on "
+            "with it and leaves the model in its folder model/"
+        )
+    return folder / "model" if finished else folder
 
 
 def load_exported(folder: str | os.PathLike, mesh: Mesh) -> tuple[ModelConfig, dict, Tokenizer]:
@@ -18,14 +34,8 @@ def load_exported(folder: str | os.PathLike, mesh: Mesh) -> tuple[ModelConfig, d
     Raises:
       FileNotFoundError: the folder holds neither.
     """
-    folder = pathlib.Path(folder)
-    if (folder / "checkpoints").exists() and not (folder / "model").exists():
-        raise FileNotFoundError(
-            f"{folder} holds a run that has not finished: the same launch.train command goes on "
-            "with it and leaves the model in its folder model/"
-        )
-    model = folder / "model" if (folder / "model").exists() else folder
-    config, params = load_hf(model, mesh=mesh)
+    model = model_folder(folder)
+    config, params = load_model(model, mesh=mesh)
     return config, params, load_tokenizer(model)
 
 

@@ -12,17 +12,17 @@ def judge(
     """Remembers the best policy; stops after ``patience`` evaluations of a fallen one.
 
     Fallen is greedy accuracy ``drop`` below its start, or pass@1 ``drop`` below its best. A
-    policy counts as best only while greedy has not lost 0.03 against its start.
+    policy counts as best only while greedy has not lost ``slack`` against its start.
 
     Args:
-      guard: ``drop`` and ``patience``.
+      guard: ``slack``, ``drop`` and ``patience``.
       first_number: number of the stage's first checkpoint.
       step: steps done.
       progress: ``start_greedy``, ``best``, ``best_number``, ``falls``, ``keep``.
     """
     sampled, greedy = evaluation.metrics["eval/pass@1"], evaluation.metrics["eval/greedy"]
     progress = dict(progress)
-    if sampled > progress["best"] and greedy >= progress["start_greedy"] - 0.03:
+    if sampled > progress["best"] and greedy >= progress["start_greedy"] - guard.slack:
         progress["best"], progress["best_number"] = sampled, first_number + step
     fallen = (
         greedy < progress["start_greedy"] - guard.drop or sampled < progress["best"] - guard.drop

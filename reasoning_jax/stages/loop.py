@@ -130,14 +130,19 @@ def run_loop(
             step += 1
             clock.count(result.tokens)
             last = step == schedule.steps
-            metrics = {}
-            if last or _due(step, schedule.log_every):
-                metrics = {k: float(v) for k, v in result.metrics.items()}
-                metrics["perf/tokens_per_s"] = clock.rate()
-                _check_finite(stage, step, metrics)
-                log.log(name, step, metrics)
-                log.samples(name, step, result.samples)
+            interrupted = signals.asked()
             evaluated = evaluate is not None and (last or _due(step, schedule.evaluate_every))
+            saved = interrupted or evaluated or last or _due(step, schedule.checkpoint_every)
+            logged = last or _due(step, schedule.log_every)
+            metrics = {}
+            if logged or saved:
+                metrics = {k: float(v) for k, v in result.metrics.items()}
+                _check_finite(stage, step, metrics)
+            if logged:
+                metrics["perf/tokens_per_s"] = clock.rate()
+                log.log(name, step, metrics)
+                if result.samples:
+                    log.samples(name, step, result.samples)
             if evaluated:
                 evaluation = evaluate(state)
                 log.log(name, step, evaluation.metrics)
@@ -148,8 +153,7 @@ def run_loop(
                     memory["stopped"] = stopped
                 clock.restart()
             bar.update(step, metrics)
-            interrupted = signals.asked()
-            if interrupted or evaluated or last or _due(step, schedule.checkpoint_every):
+            if saved:
                 save()
             if interrupted:
                 stage.context.checkpoints.wait()

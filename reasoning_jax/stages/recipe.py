@@ -29,6 +29,7 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
     config.dtype = "float32"  # of the computation; parameters stay float32
     config.remat = False  # recompute each block in the backward pass
+    config.attention = "xla"  # or blockwise (long rows, any device), cudnn (GPU), splash (TPU)
     config.unroll = 1  # layers per iteration of the scan; more is faster on CPUs, slower to compile
     config.sampler_rows = 512  # most completions decoded at once
     return config

@@ -6,6 +6,7 @@ One step: problems -> completions -> verdicts -> rewards -> Rollouts -> filters 
 
 import collections
 import functools
+import inspect
 import time
 from collections.abc import Callable
 
@@ -17,12 +18,20 @@ from reasoning_jax.evals.run import Evaluation, sample_row
 from reasoning_jax.functions import function
 from reasoning_jax.models import TokenScores, token_logprobs
 from reasoning_jax.parallel import put_batch, to_host
-from reasoning_jax.rl import apply_filter, diagnostics, token_mean, weighted_sum
+from reasoning_jax.rl import (
+    apply_filter,
+    policy_losses,
+    policy_scalars,
+    rollout_scalars,
+    token_mean,
+    weighted_sum,
+)
 from reasoning_jax.rl.objective import Objective, PolicyBatch
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import (
     build_optimizer,
+    check_context,
     check_rows,
     evaluation_block,
     named,
@@ -50,7 +59,7 @@ def default_config() -> ConfigDict:
     block.temperature = 1.0  # also divides the logits in the trainer
     # (problem, completion, verdict) -> number, or None to leave the completion out
     block.reward = named("reasoning_jax.verify.rewards.outcome")
-    block.filters = ()  # Rollouts -> [B] bool, rows to keep
+    block.filters = ()  # names of functions Rollouts -> [B] bool, rows to keep
     block.advantage = named("reasoning_jax.rl.advantages.grpo")  # Rollouts -> [B, T]
     block.policy_loss = named("reasoning_jax.rl.policy_losses.clip")  # -> [B, T]
     block.aggregate = named("reasoning_jax.rl.token_mean")  # mask -> token weights
@@ -59,6 +68,7 @@ def default_config() -> ConfigDict:
     block.entropy_coef = 0.0
     block.updates = 1  # optimiser updates per batch of completions; 1 is strictly on-policy
     block.micro_batches = 1
+    block.gap_alarm = 0.01  # warn of a larger mean |sampler - trainer| log-probability, nats
     block.steps = 100
     block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
     block.log_every = 1
@@ -68,8 +78,9 @@ def default_config() -> ConfigDict:
     block.evaluation = evaluation_block("validation", problems=256, n=4, max_tokens=64)
     # RL refuses to start from a policy below `start`, since it would go nowhere; it ends when
     # greedy accuracy falls `drop` below its start, or pass@1 `drop` below its best, at
-    # `patience` evaluations in a row. The best evaluated policy is what the stage returns.
-    block.guard = ConfigDict({"start": 0.0, "drop": 0.1, "patience": 2})
+    # `patience` evaluations in a row. It returns the best evaluated policy whose greedy accuracy
+    # has not lost `slack` against its start.
+    block.guard = ConfigDict({"start": 0.0, "slack": 0.03, "drop": 0.1, "patience": 2})
     return block
 
 
@@ -80,7 +91,7 @@ def validate(context: Context, block: ConfigDict) -> None:
     if block.temperature <= 0:
         raise ValueError(f"temperature {block.temperature}: sampling to learn needs it above 0")
     rows = block.prompts * block.group_size
-    if rows % block.updates:
+    if block.updates < 1 or rows % block.updates:
         raise ValueError(f"{rows} completions do not divide into {block.updates} updates")
     check_rows(
         context,
@@ -89,19 +100,20 @@ def validate(context: Context, block: ConfigDict) -> None:
         f"prompts {block.prompts} x group_size {block.group_size} / updates {block.updates}",
     )
     build_optimizer(block.optimizer)
-    _functions(block)
-    if not block.evaluate_every:
-        raise ValueError("evaluate_every is 0: the guard needs evaluations")
+    _check_functions(block, rows)
+    if block.steps < 1 or block.evaluate_every < 1:
+        raise ValueError(
+            f"steps {block.steps}, evaluate_every {block.evaluate_every}: both must be at least 1 "
+            "(the guard needs evaluations)"
+        )
+    SamplingParams(max_tokens=block.max_tokens, temperature=block.temperature, n=block.group_size)
     evaluate.validate(context, block.evaluation)
     size = context.task.size(block.split)
-    for index in range(min(size, 1000)):
-        problem = context.task.problem(block.split, index)
-        length = len(context.tokenizer.encode_prompt(problem.prompt))
-        if length + block.max_tokens > context.model.max_position:
-            raise ValueError(
-                f"prompt of {problem.id} has {length} tokens; with max_tokens {block.max_tokens} "
-                f"it exceeds the context of {context.model.max_position}"
-            )
+    if size < block.prompts:
+        raise ValueError(f"prompts {block.prompts} exceeds the {size} problems of {block.split!r}")
+    # Prompts of a generated task are all of one kind; those of files are not.
+    for index in range(min(size, 1000) if context.task.alphabet else size):
+        check_context(context, context.task.problem(block.split, index), block.max_tokens)
 
 
 def run(stage: Stage, params: dict) -> dict:
@@ -136,7 +148,7 @@ def run(stage: Stage, params: dict) -> dict:
         params = position.state.params
     else:
         params = context.checkpoints.params(best, context.abstract_params())
-    stage.finish(position.step, params)
+    stage.finish(position.step, params, tuple(position.progress["keep"]))
     return params
 
 
@@ -145,7 +157,7 @@ def _start(stage: Stage, before: Evaluation) -> dict:
     if value < least:
         raise RuntimeError(
             f"{stage.name}: pass@1 is {value:.3f} before RL, below guard.start {least}; nothing "
-            "would be rewarded: warm up longer, or make the task easier"
+            "would be rewarded: begin a new workdir with more warm-up, or an easier task"
         )
     return {
         "start_greedy": before.metrics["eval/greedy"],
@@ -154,6 +166,27 @@ def _start(stage: Stage, before: Evaluation) -> dict:
         "falls": 0,
         "keep": [stage.first_number],
     }
+
+
+def _over_updates(of_updates: list[dict[str, np.ndarray]]) -> dict[str, float]:
+    """The metrics of the updates of one step as one: means, and extremes where they are named."""
+    merged = {}
+    for name in of_updates[0]:
+        values = [float(metrics[name]) for metrics in of_updates]
+        pick = {"min": min, "max": max}.get(name.rpartition("_")[2], np.mean)
+        # A nan must show, which min and max may hide.
+        merged[name] = float(pick(values)) if np.isfinite(values).all() else float(np.sum(values))
+    return merged
+
+
+def _clip_ends(policy_loss: Callable) -> tuple[float, float] | None:
+    """The ends at which a loss clips the ratio of tokens: its arguments low and high."""
+    if getattr(policy_loss, "func", policy_loss) is policy_losses.gspo:
+        return None  # clips the ratio of sequences
+    defaults = inspect.signature(policy_loss).parameters
+    if "low" not in defaults or "high" not in defaults:
+        return None
+    return defaults["low"].default, defaults["high"].default
 
 
 def _reference(stage: Stage) -> dict:
@@ -165,8 +198,48 @@ def _reference(stage: Stage) -> dict:
 def _functions(block: ConfigDict) -> dict[str, Callable]:
     names = ("reward", "advantage", "policy_loss", "aggregate", "kl")
     found = {name: function(block[name], name) for name in names}
-    found["filters"] = [function(spec, "filters") for spec in block.filters]
+    found["filters"] = [
+        function({"name": spec} if isinstance(spec, str) else spec, "filters")
+        for spec in block.filters
+    ]
     return found
+
+
+def _check_functions(block: ConfigDict, rows: int) -> None:
+    """Traces the functions of an update on shapes alone; raises ValueError."""
+    functions = _functions(block)
+    floats, flags = (
+        jax.ShapeDtypeStruct((rows, 8), "float32"),
+        jax.ShapeDtypeStruct((rows, 8), bool),
+    )
+    row_floats, row_flags, row_ints = (
+        jax.ShapeDtypeStruct((rows,), dtype) for dtype in ("float32", bool, "int32")
+    )
+    rollouts = Rollouts(
+        tokens=jax.ShapeDtypeStruct((rows, 8), "int32"),
+        lengths=row_ints,
+        mask=flags,
+        row_mask=row_flags,
+        group_ids=row_ints,
+        rewards=row_floats,
+        correct=jax.ShapeDtypeStruct((rows,), "int8"),
+        finished=row_flags,
+        sampler_logprobs=floats,
+    )
+    checks = [
+        *(("filters", keep, (rollouts,), (rows,)) for keep in functions["filters"]),
+        ("advantage", functions["advantage"], (rollouts,), (rows, 8)),
+        ("policy_loss", functions["policy_loss"], (floats, floats, floats, flags), (rows, 8)),
+        ("aggregate", functions["aggregate"], (flags,), (rows, 8)),
+        ("kl", functions["kl"], (floats, floats, flags), (rows, 8)),
+    ]
+    for where, found, arguments, shape in checks:
+        try:
+            result = jax.eval_shape(found, *arguments)
+        except Exception as error:
+            raise ValueError(f"{where} cannot be used here: {error}") from error
+        if getattr(result, "shape", None) != shape:
+            raise ValueError(f"{where} gives {result}, not one array of shape {shape}")
 
 
 class _Step:
@@ -181,17 +254,16 @@ class _Step:
             functions["policy_loss"], functions["kl"], block.kl_coef, block.entropy_coef
         )
 
-        clip_ends = {
-            end: block.policy_loss[end] for end in ("low", "high") if end in block.policy_loss
-        }
+        clip_ends = _clip_ends(functions["policy_loss"])
 
         def score(params: dict, tokens: jax.Array) -> TokenScores:
             return token_logprobs(model, params, tokens, temperature=block.temperature)
 
-        def shape(rollouts: Rollouts) -> tuple[Rollouts, jax.Array]:
+        def shape(rollouts: Rollouts) -> tuple[Rollouts, jax.Array, dict[str, jax.Array]]:
+            scalars = rollout_scalars(rollouts)
             for keep in functions["filters"]:
                 rollouts = apply_filter(rollouts, keep(rollouts))
-            return rollouts, functions["advantage"](rollouts)
+            return rollouts, functions["advantage"](rollouts), scalars
 
         def prepare(batch: PolicyBatch) -> PolicyBatch:
             return batch.replace(weights=functions["aggregate"](batch.rollouts.loss_mask))
@@ -203,7 +275,7 @@ class _Step:
         def report(batch: PolicyBatch, scores: TokenScores) -> dict[str, jax.Array]:
             rollouts, weights = batch.rollouts, token_mean(batch.rollouts.loss_mask)
             return {
-                **diagnostics(rollouts, scores.logprobs, batch.advantages, weights, **clip_ends),
+                **policy_scalars(rollouts, scores.logprobs, batch.advantages, weights, clip_ends),
                 "entropy": weighted_sum(scores.entropy, weights),
             }
 
@@ -253,13 +325,22 @@ class _Step:
         if block.updates > 1:
             old_logprobs = self.score(state.params, rollouts.tokens)
             rollouts = rollouts.replace(old_logprobs=old_logprobs)
-        rollouts, advantages = self.shape(rollouts)
+        rollouts, advantages, scalars = self.shape(rollouts)
         batch = PolicyBatch(rollouts, advantages, weights=None)
+        of_updates = []
         for part in self._parts(batch, step):
-            state, metrics = self.update(state, part)
-        metrics = to_host(metrics)
+            state, of_update = self.update(state, part)
+            of_updates.append(of_update)
+        metrics = to_host(scalars) | _over_updates(to_host(of_updates))
         updated = time.monotonic()
 
+        if metrics["logprob_gap_mean"] > block.gap_alarm:
+            print(
+                f"warning: sampler and trainer log-probabilities differ by "
+                f"{metrics['logprob_gap_mean']:.2g} on average at step {step + 1}, above "
+                f"gap_alarm {block.gap_alarm:g}; importance ratios are not to be trusted",
+                flush=True,
+            )
         metrics = {f"rl/{name}": value for name, value in metrics.items()}
         reasons = collections.Counter(v.reason for row in verdicts for v in row)
         metrics |= {f"rl/verdict/{reason}": count for reason, count in sorted(reasons.items())}

@@ -15,7 +15,15 @@ from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.metrics import START
 
 # Meta of the checkpoint that holds the parameters a run begins with.
-_INITIAL = {"stage": "", "index": -1, "step": 0, "done": True, "number": 0, "log": START}
+_INITIAL = {
+    "stage": "",
+    "index": -1,
+    "stages": [],
+    "step": 0,
+    "done": True,
+    "number": 0,
+    "log": START,
+}
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
@@ -29,7 +37,13 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
       RuntimeError: a stage did not reach what the next one needs.
       Interrupted: asked to end; a checkpoint was left.
     """
+    if "://" in str(workdir):
+        raise ValueError(
+            f"workdir {workdir} is remote; mount the bucket as a folder (launch/tpu_pod.sh does)"
+        )
     workdir = pathlib.Path(workdir).absolute()
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"workdir {workdir} is a file; name a folder")
     modules = stage_modules(config)
     context = build_context(config, workdir)
     for name, module in modules.items():
@@ -53,6 +67,7 @@ def _run_stages(context: Context, modules: dict) -> None:
     config, checkpoints = context.config, context.checkpoints
     numbers = checkpoints.numbers()
     meta = checkpoints.meta(numbers[-1]) if numbers else dict(_INITIAL)
+    _check_stages(config, meta)
     if is_main_process():
         _announce(context, meta if numbers else None)
         context.log.rewind(meta["log"])
@@ -75,6 +90,17 @@ def _run_stages(context: Context, modules: dict) -> None:
     checkpoints.wait()
 
 
+def _check_stages(config: ConfigDict, meta: dict) -> None:
+    """ValueError unless the stages up to the checkpoint's are those it was written under."""
+    begun = meta["index"] + 1
+    before, now = list(meta["stages"][:begun]), list(config.stages[:begun])
+    if before != now:
+        raise ValueError(
+            f"the workdir holds a run of stages {before}, but config.stages begins with {now}; "
+            "stages may be appended, not changed: use a new workdir"
+        )
+
+
 def _announce(context: Context, meta: dict | None) -> None:
     """Says where the run goes on, and what of its config has changed since it began."""
     if meta is None:
@@ -83,14 +109,20 @@ def _announce(context: Context, meta: dict | None) -> None:
     print(f"resuming {context.workdir} after {what}", flush=True)
     path = context.workdir / "config.json"
     if path.exists():
-        before, now = _flat(json.loads(path.read_text())), _flat(_plain(context.config))
+        try:
+            before = _flat(json.loads(path.read_text()))
+        except json.JSONDecodeError:
+            return  # torn while it was written: nothing to compare with
+        now = _flat(_plain(context.config))
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
                 print(f"  config.{key} was {before.get(key)!r}, is {now.get(key)!r}", flush=True)
 
 
 def _write_config(config: ConfigDict, workdir: pathlib.Path) -> None:
-    (workdir / "config.json").write_text(json.dumps(_plain(config), indent=2) + "\n")
+    unfinished = workdir / "config.json.tmp"
+    unfinished.write_text(json.dumps(_plain(config), indent=2) + "\n")
+    unfinished.replace(workdir / "config.json")
 
 
 def _plain(config: ConfigDict) -> dict:
@@ -110,7 +142,12 @@ def _export(context: Context) -> None:
     """Writes the last parameters and the tokenizer as a model folder."""
     number = context.checkpoints.numbers()[-1]
     params = context.checkpoints.params(number, context.abstract_params())
-    folder = context.workdir / "model"
-    save_hf(folder, context.model, params)
+    folder, tokenizer = context.workdir / "model", context.tokenizer
     if is_main_process():
-        context.tokenizer.save(folder)
+        tokenizer.save(folder)
+    token_ids = {
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": list(tokenizer.eos_ids),
+        "pad_token_id": tokenizer.pad_id,
+    }
+    save_hf(folder, context.model, params, token_ids=token_ids)

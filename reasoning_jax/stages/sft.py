@@ -7,13 +7,13 @@ from jax import Array
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.run import Evaluation
-from reasoning_jax.functions import function
 from reasoning_jax.models import token_logprobs
 from reasoning_jax.parallel import put_batch
 from reasoning_jax.rl import token_mean, weighted_sum
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import (
     build_optimizer,
+    build_schedule,
     check_rows,
     evaluation_block,
     optimizer_block,
@@ -27,6 +27,9 @@ from reasoning_jax.training.data import index_batches, pack_examples
 from reasoning_jax.training.losses import z_loss
 from reasoning_jax.training.state import TrainState
 from reasoning_jax.training.step import make_update
+
+# What a warm-up may wait for.
+GATES = ("eval/pass@1", "eval/greedy")
 
 
 def default_config() -> ConfigDict:
@@ -62,8 +65,15 @@ def validate(context: Context, block: ConfigDict) -> None:
         )
     if block.evaluate_every:
         evaluate.validate(context, block.evaluation)
-    if block.gate.metric and not block.evaluate_every:
+    if block.steps < 1:
+        raise ValueError(f"steps is {block.steps}; it must be at least 1")
+    gate = block.gate
+    if gate.metric and not block.evaluate_every:
         raise ValueError("gate.metric needs evaluations: set evaluate_every above 0")
+    if gate.metric and gate.metric not in GATES:
+        raise ValueError(f"gate.metric is {gate.metric!r}; choose one of {', '.join(GATES)}")
+    if gate.metric and gate.after > block.steps:
+        raise ValueError(f"gate.after {gate.after} lies behind the last of {block.steps} steps")
     _packed(context, block, seed=0)
 
 
@@ -73,7 +83,7 @@ def run(stage: Stage, params: dict | None) -> dict:
     rows = _packed(context, block, stage.seed(0))
     batches = index_batches(len(rows.tokens), block.rows, stage.seed(1))
     optimizer = build_optimizer(block.optimizer)
-    schedule = function(block.optimizer.schedule, "optimizer.schedule")()
+    schedule = build_schedule(block.optimizer)
     update = make_update(
         context.model,
         context.mesh,

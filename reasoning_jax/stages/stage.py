@@ -70,6 +70,7 @@ class Stage:
         meta = {
             "stage": self.name,
             "index": self.index,
+            "stages": list(self.context.config.stages),
             "step": step,
             "done": done,
             "number": number,
@@ -84,9 +85,13 @@ class Stage:
         checkpoints.keep_only({*previous, number, *keep})
         return number
 
-    def finish(self, step: int, params: Any) -> None:
-        """Marks the stage as over, with the parameters the next one starts from."""
-        self.save(step, params, None, iterator=None, progress={}, done=True)
+    def finish(self, step: int, params: Any, keep: tuple[int, ...] = ()) -> None:
+        """Marks the stage as over, with the parameters the next one starts from.
+
+        Args:
+          keep: checkpoints the one before needs, should this one never be complete.
+        """
+        self.save(step, params, None, iterator=None, progress={}, done=True, keep=keep)
 
 
 class StopSignals:

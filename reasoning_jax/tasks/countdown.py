@@ -29,7 +29,7 @@ def judge(expression: str | None, numbers: Sequence[int], target: int) -> Verdic
         return Verdict(False, "format", expression)
     if sorted(map(Fraction, numerals(expression))) != sorted(numbers):
         return Verdict(False, "numbers", expression)
-    return Verdict(value == target, "exact" if value == target else "different", expression)
+    return Verdict(value == target, "exact" if value == target else "different", str(value))
 
 
 def countdown_reward(expression: str | None, numbers: Sequence[int], target: int) -> float:

@@ -47,7 +47,8 @@ def judge(response: str, kinds: Mapping[str, str]) -> Verdict:
     if sorted(name for name, _ in stated) != sorted(kinds):
         return Verdict(False, "unparsed_answer", match[2].strip())
     right = dict(stated) == dict(kinds)
-    return Verdict(right, "exact" if right else "different", match[2].strip())
+    answer = ", ".join(f"{name} is a {kind}" for name, kind in sorted(stated))
+    return Verdict(right, "exact" if right else "different", answer)
 
 
 def knights_reward(response: str, kinds: Mapping[str, str]) -> float:

@@ -2,6 +2,7 @@
 
 from reasoning_jax.text.bpe import train_bpe
 from reasoning_jax.text.char import CharTokenizer
+from reasoning_jax.text.chat import CHATML, ChatTemplate, encode_chat, load_chat_template
 from reasoning_jax.text.encode import encode_example
 from reasoning_jax.text.huggingface import HFTokenizer
 from reasoning_jax.text.load import load_tokenizer
@@ -11,13 +12,17 @@ from reasoning_jax.text.steps import split_numbered_steps, split_steps
 from reasoning_jax.text.tokenizer import Tokenizer
 
 __all__ = [
+    "CHATML",
     "CharTokenizer",
+    "ChatTemplate",
     "HFTokenizer",
     "PackedRows",
     "SentencePieceTokenizer",
     "Tokenizer",
+    "encode_chat",
     "encode_example",
     "first_fit_decreasing",
+    "load_chat_template",
     "load_tokenizer",
     "pack",
     "sequential",

@@ -13,6 +13,8 @@ from typing import Any
 
 from reasoning_jax.text.tokenizer import Tokenizer
 
+CHAT_TEMPLATE = "chat_template.jinja"
+
 
 @dataclasses.dataclass(frozen=True)
 class SpecialTokens:
@@ -23,7 +25,7 @@ class SpecialTokens:
       bos_id: beginning of sequence, or None where no file gives it.
       pad_id: padding, or None where no file gives it.
       add_bos: whether prompts start with ``bos_id``; None where no file says.
-      tokenizer_config: that file, to be written again by ``save``.
+      tokenizer_config: that file and the chat template, to be written again by ``save``.
       generation_config: likewise.
     """
 
@@ -48,10 +50,13 @@ def read_special_tokens(
       ValueError: a file is there but is not a JSON object.
     """
     folder = pathlib.Path(folder)
-    tokenizer_config = _read_object(folder / "tokenizer_config.json")
-    generation_config = _read_object(folder / "generation_config.json")
-    naming = (tokenizer_config, _read_object(folder / "special_tokens_map.json"))
-    config = _read_object(folder / "config.json")
+    tokenizer_config = read_object(folder / "tokenizer_config.json")
+    generation_config = read_object(folder / "generation_config.json")
+    if (folder / CHAT_TEMPLATE).is_file():
+        template = (folder / CHAT_TEMPLATE).read_text(encoding="utf-8")
+        tokenizer_config = {**tokenizer_config, "chat_template": template}
+    naming = (tokenizer_config, read_object(folder / "special_tokens_map.json"))
+    config = read_object(folder / "config.json")
 
     def named(role: str) -> tuple[int, ...]:
         for file in naming:
@@ -120,7 +125,7 @@ def required_eos(candidates: Sequence[int], path: str | os.PathLike) -> tuple[in
     return tuple(candidates)
 
 
-def _read_object(path: pathlib.Path) -> Mapping[str, Any]:
+def read_object(path: pathlib.Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty where there is no file."""
     try:
         content = json.loads(path.read_bytes())

@@ -12,14 +12,21 @@ _EPOCHS = 1 << 30
 
 
 def index_batches(size: int, batch: int, seed: int) -> Iterator[np.ndarray]:
-    """Shuffled indices [batch] below ``size``, epoch after epoch.
+    """Shuffled indices [batch] below ``size``, epoch after epoch; no index twice in a batch.
+
+    What an epoch has left over when ``batch`` does not divide ``size`` is left out of it.
 
     Raises:
       ValueError: when there are fewer indices than a batch takes.
     """
     if size < batch:
         raise ValueError(f"{size} problems are fewer than a batch of {batch}; lower the batch")
-    dataset = grain.MapDataset.range(size).shuffle(seed=seed).repeat(_EPOCHS).batch(batch)
+    dataset = (
+        grain.MapDataset.range(size)
+        .shuffle(seed=seed)
+        .batch(batch, drop_remainder=True)
+        .repeat(_EPOCHS)
+    )
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=0)))
 
 

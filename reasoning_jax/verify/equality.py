@@ -76,16 +76,20 @@ def compare(answer: str | None, gold: str) -> Verdict:
         return Verdict(None, "empty_gold", text or None)
     if not text:
         return Verdict(False, "no_answer")
+    number, gold_number = parse_number(text), parse_number(gold_text)
     if text == gold_text:
-        return Verdict(True, "exact", text)
-    gold_number = parse_number(gold_text)
+        return Verdict(True, "exact", text if number is None else spell(number))
     if gold_number is None:
         return Verdict(None, "unparsed_gold", text)
-    number = parse_number(text)
     if number is None:
         return Verdict(False, "unparsed_answer", text)
     same = equal(number, gold_number)
-    return Verdict(same, "rational" if same else "different", text)
+    return Verdict(same, "rational" if same else "different", spell(number))
+
+
+def spell(number: Number) -> str:
+    """One spelling of every equal number, so that votes for it are counted together."""
+    return f"{number.value}%" if number.percent else str(number.value)
 
 
 def _take_sign(text: str) -> tuple[str, str]:

@@ -73,8 +73,9 @@ def test_run_starts_the_same_command_on_every_worker():
     assert command[4:7] == ["ssh", "pod", "--worker=all"]
     words = shlex.split(remote(command))
     start = words.index("launch.train")
-    assert words[start + 1 : start + 4] == [
-        "--workdir=gs://bucket/run",
+    assert words[start + 1 : start + 5] == [
+        "--coordinator=auto",
+        "--workdir=../bucket/run",
         "--config=configs/quickstart.py",
         "--config.seed=3",
     ]
@@ -84,7 +85,8 @@ def test_quoting_survives_both_shells():
     odd = ["--workdir=gs://bucket/my run", "--", "--config=c.py", "--config.x=it's $HOME; (1, 2)"]
     (command,) = dry_run("run", *WHERE, *odd)
     words = shlex.split(remote(command))
-    assert "--workdir=gs://bucket/my run" in words
+    assert "--workdir=../bucket/my run" in words
+    assert "gcsfuse --implicit-dirs bucket bucket" in remote(command)
     assert "--config.x=it's $HOME; (1, 2)" in words
 
 
@@ -121,12 +123,22 @@ def worker(tmp_path):
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nwhile [ -e ../go ]; do sleep 0.05; done\n')
     python.chmod(0o755)
+    mount = tmp_path / "bin" / "gcsfuse"
+    mount.parent.mkdir()
+    mount.write_text('#!/bin/sh\necho "$@" >mounted\n')
+    mount.chmod(0o755)
     (tmp_path / "reasoning_jax").mkdir()
     (tmp_path / "go").touch()
+    environment = {**os.environ, "PATH": f"{mount.parent}:{os.environ['PATH']}"}
 
     def run(shell):
         return subprocess.run(
-            ["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True, timeout=20
+            ["bash", "-c", shell],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
         )
 
     yield run, tmp_path
@@ -144,7 +156,9 @@ def test_the_life_of_a_run_on_a_worker(worker):
     second = run(remote(start))
     assert (second.returncode, second.stderr) == (1, "already training\n")
     (home / "go").unlink()
-    assert "launch.train\n--workdir=gs://b/my run\n--config=c.py\n" in run(remote(logs)).stdout
+    assert (home / "mounted").read_text() == "--implicit-dirs b bucket\n"
+    told = "launch.train\n--coordinator=auto\n--workdir=../bucket/my run\n--config=c.py\n"
+    assert told in run(remote(logs)).stdout
     assert run(remote(status)).stdout.endswith(": not training\n")
 
 

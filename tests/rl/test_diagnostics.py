@@ -8,6 +8,11 @@ from reasoning_jax import rl
 NAN = jnp.nan
 
 
+def diagnostics(rollouts, logprobs, advantages, weights):
+    policy = rl.policy_scalars(rollouts, logprobs, advantages, weights, (0.2, 0.2))
+    return rl.rollout_scalars(rollouts) | policy
+
+
 @pytest.fixture
 def batch(make_rollouts):
     """Two tokens, three tokens, one token of a truncated row, and a row that is out."""
@@ -28,7 +33,7 @@ def batch(make_rollouts):
 
 def test_by_hand(batch):
     rollouts, logprobs, advantages = batch
-    scalars = jax.jit(rl.diagnostics)(
+    scalars = jax.jit(diagnostics)(
         rollouts, logprobs, advantages, rl.token_mean(rollouts.loss_mask)
     )
     expected = {
@@ -63,7 +68,7 @@ def test_without_old_and_reference(batch):
     rollouts, logprobs, advantages = batch
     rollouts = rollouts.replace(old_logprobs=None, ref_logprobs=None)
     weights = rl.token_mean(rollouts.loss_mask)
-    scalars = rl.diagnostics(rollouts, logprobs, advantages, weights)
+    scalars = diagnostics(rollouts, logprobs, advantages, weights)
     assert "kl" not in scalars
     np.testing.assert_allclose(scalars["ratio_mean"], 1, rtol=1e-6)
     assert scalars["clip_low"] == scalars["clip_high"] == 0
@@ -75,7 +80,7 @@ def test_without_old_and_reference(batch):
 def test_empty_batch_is_finite(batch):
     rollouts, logprobs, advantages = batch
     rollouts = rl.apply_filter(rollouts, jnp.zeros(4, bool))
-    scalars = rl.diagnostics(rollouts, logprobs, advantages, rl.token_mean(rollouts.loss_mask))
+    scalars = diagnostics(rollouts, logprobs, advantages, rl.token_mean(rollouts.loss_mask))
     assert scalars["ratio_min"] == scalars["ratio_max"] == 1
     assert all(jnp.isfinite(value) for value in scalars.values())
 
@@ -83,10 +88,17 @@ def test_empty_batch_is_finite(batch):
 def test_means_of_micro_batches_add_up(batch):
     rollouts, logprobs, advantages = batch
     weights = rl.token_mean(rollouts.loss_mask)
-    whole = rl.diagnostics(rollouts, logprobs, advantages, weights)
+    whole = diagnostics(rollouts, logprobs, advantages, weights)
     parts = []
     for rows in (slice(0, 1), slice(1, 4)):
         arguments = rollouts, logprobs, advantages, weights
-        parts.append(rl.diagnostics(*jax.tree.map(lambda x, rows=rows: x[rows], arguments)))
+        parts.append(diagnostics(*jax.tree.map(lambda x, rows=rows: x[rows], arguments)))
     for name in ("ratio_mean", "clip_low", "clip_high", "kl"):
         np.testing.assert_allclose(sum(part[name] for part in parts), whole[name], rtol=1e-5)
+
+
+def test_a_loss_that_does_not_clip_has_no_clip_fractions(batch):
+    rollouts, logprobs, advantages = batch
+    weights = rl.token_mean(rollouts.loss_mask)
+    scalars = rl.policy_scalars(rollouts, logprobs, advantages, weights, None)
+    assert "clip_low" not in scalars and "ratio_max" in scalars

@@ -13,6 +13,7 @@ import pytest
 from configs.quickstart import get_config
 from reasoning_jax.models import init_params, preset, save_hf
 from reasoning_jax.stages.run import run
+from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text import load_tokenizer
 
 
@@ -21,6 +22,7 @@ def tiny():
     config.sft.examples = 200
     config.sft.steps = 4
     config.sft.evaluate_every = 2
+    config.sft.gate.after = 0
     for block in (config.sft.evaluation, config.rl.evaluation):
         block.problems = 8
     return config
@@ -49,7 +51,27 @@ def refused(change, tmp_path) -> str:
         ("sft.examples", 8, ["fewer than one update"]),
         ("rl.advantage.name", "reasoning_jax.rl.advantages.none", ["advantage.name"]),
         ("rl.updates", 7, ["7 updates"]),
+        ("rl.updates", 0, ["updates"]),
         ("rl.evaluate_every", 0, ["guard needs evaluations"]),
+        ("rl.steps", -1, ["steps -1"]),
+        ("rl.prompts", 0, ["prompts 0", "at least 1"]),
+        ("rl.prompts", 200_000, ["200000", "100000 problems"]),
+        ("rl.max_tokens", 0, ["max_tokens is 0"]),
+        ("rl.aggregate.name", "reasoning_jax.rl.token_sum_constant", ["needs max_length"]),
+        ("rl.advantage.name", "reasoning_jax.rl.advantages.process_grpo", ["advantage", "step_"]),
+        ("rl.policy_loss.name", "reasoning_jax.rl.k1", ["policy_loss cannot be used"]),
+        ("rl.filters", ("reasoning_jax.rl.token_mean",), ["filters cannot be used"]),
+        ("rl.optimizer.schedule.name", "reasoning_jax.training.schedules.cosine", ["total_steps"]),
+        ("evaluate_rl.max_tokens", 5000, ["evaluate_rl", "context of 4096"]),
+        ("evaluate_rl.problems", -1, ["-1 problems"]),
+        ("sft.steps", 0, ["steps is 0"]),
+        ("sft.micro_batches", 0, ["at least 1"]),
+        ("sft.gate.metric", "eval/gredy", ["eval/gredy", "eval/greedy"]),
+        ("sft.gate.after", 10, ["gate.after 10"]),
+        ("dtype", "bf16", ["bf16", "bfloat16"]),
+        ("attention", "flash", ["flash", "blockwise"]),
+        ("unroll", 0, ["unroll is 0"]),
+        ("model", "", ["model is empty"]),
         ("evaluate_rl.split", "exam", ["exam", "validation"]),
         ("evaluate_rl.problems", 10**6, ["1000000 problems", "0 is all"]),
         ("mesh.data", 3, ["3 devices", "there are 8", "mesh.data"]),
@@ -189,3 +211,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
         RuntimeError, match=r"train/\w+ is nan at step \d+; lower the learning rate"
     ):
         run(config, tmp_path / "run")
+
+
+def test_what_a_stage_needs_stays_until_its_end_is_on_disk(tmp_path, monkeypatch):
+    config = tiny()
+    config.stages = ("rl",)
+    config.rl.guard.start = 0.0
+    config.rl.steps = 4
+    config.rl.evaluate_every = 1
+    config.rl.optimizer.schedule.peak = 0.1  # falls at once: the best policy is the first
+    left = {}
+
+    def finish(stage, step, params, keep=()):
+        original(stage, step, params, keep)
+        left["keep"], left["numbers"] = set(keep), set(stage.context.checkpoints.numbers())
+
+    original = Stage.finish
+    monkeypatch.setattr(Stage, "finish", finish)
+    run(config, tmp_path / "run")
+    assert left["keep"] and left["keep"] <= left["numbers"]

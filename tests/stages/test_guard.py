@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from reasoning_jax.evals.run import Evaluation
 from reasoning_jax.stages.guard import judge
 
-GUARD = ConfigDict({"start": 0.3, "drop": 0.1, "patience": 2})
+GUARD = ConfigDict({"start": 0.3, "slack": 0.03, "drop": 0.1, "patience": 2})
 START = {"start_greedy": 0.9, "best": 0.6, "best_number": 40, "falls": 0, "keep": [40]}
 
 

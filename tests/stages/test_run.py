@@ -2,9 +2,13 @@
 
 import json
 import math
+import os
 import random
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import job
@@ -141,3 +145,52 @@ def test_micro_batches_give_the_same_run(finished_run):
     flags = ["--config.sft.micro_batches=4", "--config.rl.micro_batches=4"]
     job.finish(job.start(workdir, *flags))
     close(job.lines(workdir), job.lines(finished_run), 1e-5)
+
+
+def test_several_updates_per_batch_with_a_reference_policy(finished_run):
+    workdir = finished_run.parent / "updates"
+    flags = [
+        "--config.rl.updates=4",
+        "--config.rl.kl_coef=0.02",
+        "--config.rl.policy_loss.high=0.3",
+    ]
+    job.finish(job.start(workdir, *flags))
+    ours = [line for line in job.lines(workdir) if "rl/reward" in line]
+    theirs = [line for line in job.lines(finished_run) if "rl/reward" in line]
+    # The first batch is sampled from the same policy: what describes it is the same.
+    for name in ("reward", "reward_sd", "length", "truncated", "zero_variance_groups"):
+        assert ours[0][f"rl/{name}"] == theirs[0][f"rl/{name}"], name
+    assert all(line["rl/kl"] >= 0 for line in ours) and ours[-1]["rl/kl"] > 0
+    assert ours[0]["rl/ratio_max"] > 1 > ours[0]["rl/ratio_min"]
+    assert all(line["rl/ratio_max"] == 1 for line in theirs)
+
+
+def test_changed_stages_are_refused_and_appended_ones_run(finished_run, tmp_path):
+    workdir = tmp_path / "stages"
+    shutil.copytree(finished_run, workdir)
+    output = job.finish(job.start(workdir, "--config.stages=('rl','sft')"), code=1)
+    assert "stages may be appended, not changed" in output
+
+
+def test_a_torn_config_file_does_not_stop_a_resume(finished_run, tmp_path):
+    workdir = tmp_path / "torn_config"
+    shutil.copytree(finished_run, workdir)
+    (workdir / "config.json").write_text('{"name": "quick')
+    job.finish(job.start(workdir))
+    assert json.loads((workdir / "config.json").read_text())["name"] == "quickstart:small"
+
+
+def test_odd_numbers_of_cores_give_devices_that_divide_batches():
+    code = "import os; os.sched_getaffinity = lambda _: set(range({})); import launch.environment; "
+    code += "print(os.environ['XLA_FLAGS'])"
+    for cores, devices in ((1, 1), (2, 2), (3, 2), (6, 4), (12, 8), (64, 8)):
+        environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+        printed = subprocess.run(
+            [sys.executable, "-c", code.format(cores)],
+            cwd=job.REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert printed.strip().endswith(f"device_count={devices}")

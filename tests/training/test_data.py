@@ -16,12 +16,17 @@ def take(batches, count):
 
 
 @pytest.mark.parametrize("size, batch", [(12, 4), (10, 4), (5, 5), (7, 1), (1, 1)])
-def test_every_epoch_holds_every_index_once(size, batch):
-    # Batches run across the ends of epochs; three epochs of 10 take 7.5 batches of 4.
-    taken = take(index_batches(size, batch, seed=1), 3 * size // batch + 1)
-    indices = list(itertools.chain.from_iterable(taken))
-    epochs = [indices[first : first + size] for first in range(0, 3 * size, size)]
-    assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+def test_no_epoch_holds_an_index_twice(size, batch):
+    # Of 10 indices 2 batches of 4 are an epoch: 2 are left out of it, other ones every time.
+    batches = size // batch
+    taken = take(index_batches(size, batch, seed=1), 3 * batches)
+    epochs = [
+        list(itertools.chain.from_iterable(taken[first : first + batches]))
+        for first in range(0, 3 * batches, batches)
+    ]
+    for epoch in epochs:
+        assert len(set(epoch)) == len(epoch) == batches * batch
+        assert set(epoch) <= set(range(size))
     if size > 1:
         assert epochs[0] != epochs[1] != epochs[2]
 

@@ -51,7 +51,7 @@ def test_linear_by_hand():
 
 def test_constant_by_hand():
     np.testing.assert_allclose(
-        rates(schedules.constant(PEAK, 4), [0, 1, 4, 99]), [0, 0.25e-3, 1e-3, 1e-3]
+        rates(schedules.constant(PEAK, 4), [0, 1, 4, 99]), [0, 0.25e-3, 1e-3, 1e-3], rtol=1e-6
     )
 
 

@@ -1,0 +1,78 @@
+"""Converts a model folder from Hugging Face's layout to ours (orbax), or back.
+
+python -m launch.convert_hf --from=HF_FOLDER --to=DIR
+python -m launch.convert_hf --from=DIR --to=HF_FOLDER --dtype=bfloat16
+python -m launch.convert_hf --from=HF_FOLDER --to=DIR --format=hf --shard_gb=2
+
+Ours holds config.json, the parameters in params/, and the tokenizer; every script takes it where
+it takes a Hugging Face folder, and each process of a job reads only its own shards.
+"""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the host has room for what a device has not
+
+from launch import environment  # isort: skip  (before jax starts)
+
+import pathlib
+import shutil
+import time
+
+from absl import flags
+
+FROM = flags.DEFINE_string("from", None, "Model folder, or workdir of a run.", required=True)
+TO = flags.DEFINE_string("to", None, "Folder to write, new or empty.", required=True)
+FORMAT = flags.DEFINE_enum("format", None, ["hf", "orbax"], "Layout to write; default: the other.")
+DTYPE = flags.DEFINE_enum(
+    "dtype", None, ["float32", "bfloat16", "float16"], "Of the parameters; default: unchanged."
+)
+SHARD_GB = flags.DEFINE_float("shard_gb", 5.0, "Largest safetensors file, 10^9 bytes.", 1e-6)
+
+# What a folder holds beside config and weights: tokenizer, chat templates, generation defaults.
+COMPANIONS = (
+    "*tokenizer*",
+    "*.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template.*",
+    "additional_chat_templates",
+    "generation_config.json",
+)
+
+
+def main(_: list[str]) -> None:
+    """Loads, saves, copies the companions, reports."""
+    import jax.numpy as jnp
+
+    from reasoning_jax.models import count_params, load_model, save_hf, save_orbax
+    from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, read_json, replacing
+    from reasoning_jax.models.orbax import is_orbax
+    from reasoning_jax.stages.exported import model_folder
+
+    began = time.perf_counter()
+    source, target = model_folder(FROM.value), pathlib.Path(TO.value)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{target} exists and is not an empty folder; give another to --to")
+    layout = FORMAT.value or ("hf" if is_orbax(source) else "orbax")
+    config, params = load_model(source, dtype=DTYPE.value and jnp.dtype(DTYPE.value))
+    ids = {key: value for key, value in read_json(source / CONFIG).items() if key in TOKEN_IDS}
+    with replacing(target) as fresh:
+        if layout == "hf":
+            shard_bytes = round(SHARD_GB.value * 1e9)
+            save_hf(fresh, config, params, max_shard_bytes=shard_bytes, token_ids=ids)
+        else:
+            save_orbax(fresh, config, params, token_ids=ids)
+        for companion in {path for pattern in COMPANIONS for path in source.glob(pattern)}:
+            copy = shutil.copytree if companion.is_dir() else shutil.copy
+            copy(companion, fresh / companion.name)
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    print(
+        f"{target}: {layout}, {count_params(params):,} parameters, {size / 1e9:.3f} GB, "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    environment.run(main)

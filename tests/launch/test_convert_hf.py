@@ -1,0 +1,129 @@
+"""launch.convert_hf as a user runs it, in processes of its own."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from job import REPOSITORY, environment
+from safetensors.numpy import load_file
+
+from reasoning_jax.models import MixtureOfExperts, init_params, preset, save_hf
+from reasoning_jax.parallel import make_mesh
+from reasoning_jax.stages.exported import load_exported
+from reasoning_jax.text import load_chat_template, train_bpe
+
+COMPANIONS = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
+MODELS = {
+    "dense": {"architecture": "qwen2", "qkv_bias": True},
+    "experts": {
+        "architecture": "qwen3_moe",
+        "qk_norm": "head",
+        "moe": {"n_experts": 4, "top_k": 2, "d_ff": 16},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def convert(tmp_path_factory):
+    """convert(source, target, *flags, code=0) -> what the script printed."""
+    cache = tmp_path_factory.mktemp("compiled")
+
+    def run(source, target, *flags, code=0):
+        command = [sys.executable, "-m", "launch.convert_hf", f"--from={source}", f"--to={target}"]
+        out = subprocess.run(
+            [*command, *flags],
+            cwd=REPOSITORY,
+            env=environment(1, cache),
+            capture_output=True,
+            text=True,
+        )
+        assert out.returncode == code, out.stderr
+        return out.stdout + out.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def source(request, tmp_path_factory):
+    """A bfloat16 folder in several shards, with a tokenizer, a chat template and token ids."""
+    folder = tmp_path_factory.mktemp(request.param)
+    tokenizer = train_bpe(["some text\n"] * 3, 300, folder)
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    (folder / "generation_config.json").write_text('{"top_p": 0.8, "eos_token_id": [5]}')
+    (folder / "README.md").write_text("stays behind")
+    overrides = dict(MODELS[request.param])
+    if "moe" in overrides:
+        overrides["moe"] = MixtureOfExperts(**overrides["moe"])
+    config = preset("nano", tokenizer.vocab_size, overrides)
+    params = init_params(config, jax.random.key(0))
+    written = (folder / "generation_config.json").read_bytes()
+    save_hf(folder, config, params, jnp.bfloat16, 40_000, {"eos_token_id": 3, "pad_token_id": 0})
+    (folder / "generation_config.json").write_bytes(written)
+    return folder
+
+
+def tensors(folder):
+    """All tensors of a folder as bits."""
+    files = sorted(folder.glob("*.safetensors"))
+    return {name: x.view(np.uint16) for path in files for name, x in load_file(path).items()}
+
+
+def test_there_and_back(convert, source, tmp_path):
+    ours, back = tmp_path / "ours", tmp_path / "deep" / "back"
+    report = convert(source, ours)
+    count = sum(x.size for x in tensors(source).values())
+    assert report.startswith(f"{ours}: orbax, {count:,} parameters, 0.00")
+    assert sorted(path.name for path in ours.iterdir()) == sorted(
+        ["config.json", "params", "chat_template.jinja", *COMPANIONS]
+    )
+    assert convert(ours, back).startswith(f"{back}: hf, {count:,} parameters")
+
+    assert len(list(source.glob("*.safetensors"))) > 1
+    assert [path.name for path in back.glob("*.safetensors")] == ["model.safetensors"]
+    before, after = tensors(source), tensors(back)
+    assert before.keys() == after.keys()
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name], err_msg=name)
+    for name in ("config.json", "chat_template.jinja", *COMPANIONS):
+        assert (back / name).read_bytes() == (source / name).read_bytes(), name
+
+    config, params, tokenizer = load_exported(ours, make_mesh())
+    expected_config, expected, _ = load_exported(source, make_mesh())
+    assert config == expected_config
+    for x, y in zip(jax.tree.leaves(params), jax.tree.leaves(expected)):
+        assert x.sharding == y.sharding
+        np.testing.assert_array_equal(x, y)
+    assert tokenizer.eos_ids[1:] == (5,)
+    assert load_chat_template(ours).source == "{{ messages[0].content }}"
+
+
+def test_another_dtype_and_other_shards(convert, source, tmp_path):
+    convert(source, tmp_path / "out", "--format=hf", "--dtype=float32", "--shard_gb=1e-4")
+    shards = sorted((tmp_path / "out").glob("*.safetensors"))
+    assert len(shards) > 1
+    before = tensors(source)
+    for path in shards:
+        widened = load_file(path)
+        assert sum(x.nbytes for x in widened.values()) <= 100_000
+        for name, x in widened.items():
+            np.testing.assert_array_equal(x, before[name].view(jnp.bfloat16).astype(np.float32))
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["torch_dtype"], config["eos_token_id"]) == ("float32", 3)
+
+
+def test_a_target_with_something_in_it_is_refused(convert, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    error = convert(tmp_path, tmp_path / "full", code=1)
+    assert f"error: {tmp_path}/full exists and is not an empty folder" in error
+    assert [path.name for path in tmp_path.rglob("*")] == ["full", "file"]
+
+
+def test_a_source_without_a_model(convert, tmp_path):
+    error = convert(tmp_path / "absent", tmp_path / "out", code=1)
+    assert "error: no config.json in" in error
+    assert not (tmp_path / "out").exists()
