@@ -15,7 +15,7 @@ INSTALL = [
     "grain>=0.2.18",
     "jax>=0.10.2",
     # On CPU, jaxlib 0.11.1 rewrites the whole buffer for a small dynamic_update_slice in a loop
-    # (jax issue 40101), which makes decoding quadratic in its length: 100,000 one-element updates
+    # (jax #40101), which makes decoding quadratic in its length: 100,000 one-element updates
     # took 0.28 s, and 0.0004 s with 0.11.0, 0.11.2 and 0.12.0.
     "jaxlib>=0.10.2,!=0.11.1",
     "jinja2>=3.1.6",

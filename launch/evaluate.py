@@ -11,7 +11,7 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
-from launch.sampling_flags import sampling_params
+from launch.sampler_flags import load_sampler, sampling_params
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Config file, to check a workdir.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished run.")
@@ -27,21 +27,19 @@ def main(_: list[str]) -> None:
     """Loads, evaluates, prints."""
     from reasoning_jax.evals.console import evaluation_table
     from reasoning_jax.evals.run import evaluate
-    from reasoning_jax.parallel import is_main_process, make_mesh
-    from reasoning_jax.sampling import Sampler
-    from reasoning_jax.stages.exported import load_exported, task_of_run
+    from reasoning_jax.parallel import is_main_process
+    from reasoning_jax.stages.exported import task_of_run
 
-    mesh = make_mesh()
     source = MODEL.value or WORKDIR.value
     if source is None:
         raise ValueError("nothing to evaluate: give --model=FOLDER or --workdir=DIR")
-    config, params, tokenizer = load_exported(source, mesh)
     task = task_of_run(WORKDIR.value, TASK.value, DATA.value, CONFIG.value)
-    count = PROBLEMS.value or task.size(SPLIT.value)
+    size = task.size(SPLIT.value)
+    count = PROBLEMS.value or size
+    if not 1 <= count <= size:
+        raise ValueError(f"--problems={count}: {task.name} has {size} in {SPLIT.value!r}; 0 is all")
     problems = [task.problem(SPLIT.value, index) for index in range(count)]
-    evaluation = evaluate(
-        Sampler(config, params, tokenizer, mesh), task, problems, sampling_params()
-    )
+    evaluation = evaluate(load_sampler(source), task, problems, sampling_params())
     if is_main_process():
         evaluation_table(f"{source} on {task.name} ({SPLIT.value})", evaluation.metrics)
         if OUT.value:

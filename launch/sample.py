@@ -9,7 +9,7 @@ import json
 
 from absl import flags
 
-from launch.sampling_flags import sampling_params
+from launch.sampler_flags import load_sampler, sampling_params
 
 MODEL = flags.DEFINE_string("model", None, "Model folder, or workdir of a run.", required=True)
 PROMPT = flags.DEFINE_multi_string("prompt", None, "Prompt; may be given again.", required=True)
@@ -18,13 +18,7 @@ JSON = flags.DEFINE_bool("json", False, "One JSON object a line, with tokens and
 
 def main(_: list[str]) -> None:
     """Loads, samples, prints."""
-    from reasoning_jax.parallel import make_mesh
-    from reasoning_jax.sampling import Sampler
-    from reasoning_jax.stages.exported import load_exported
-
-    mesh = make_mesh()
-    config, params, tokenizer = load_exported(MODEL.value, mesh)
-    sampler = Sampler(config, params, tokenizer, mesh)
+    sampler = load_sampler(MODEL.value)
     outs = sampler.generate(PROMPT.value, sampling_params())
     for prompt, completions in zip(PROMPT.value, outs):
         for completion in completions:

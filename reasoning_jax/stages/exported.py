@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 
+import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -28,14 +29,16 @@ def model_folder(folder: str | os.PathLike) -> pathlib.Path:
     return folder / "model" if finished else folder
 
 
-def load_exported(folder: str | os.PathLike, mesh: Mesh) -> tuple[ModelConfig, dict, Tokenizer]:
+def load_exported(
+    folder: str | os.PathLike, mesh: Mesh, dtype: jnp.dtype = jnp.float32
+) -> tuple[ModelConfig, dict, Tokenizer]:
     """Model and tokenizer of a model folder, or of the workdir of a finished run.
 
     Raises:
       FileNotFoundError: the folder holds neither.
     """
     model = model_folder(folder)
-    config, params = load_model(model, mesh=mesh)
+    config, params = load_model(model, mesh=mesh, dtype=dtype)
     return config, params, load_tokenizer(model)
 
 

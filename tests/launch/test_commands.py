@@ -79,6 +79,7 @@ def test_init_model_makes_a_folder_that_loads(run, tmp_path):
         ("sample", ["--prompt=a"], "--model"),
         ("evaluate", [], "give --model=FOLDER or --workdir=DIR"),
         ("evaluate", ["--model=no/such", "--task=modchain"], "no/such"),
+        ("evaluate", ["--model=x", "--task=modchain", "--problems=9999"], "modchain has 512"),
         ("summarize", [], "no workdirs"),
         ("summarize", ["no/such"], "metrics.jsonl"),
         ("init_model", ["--task=chess", "--to=somewhere"], "chess"),
