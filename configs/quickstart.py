@@ -40,7 +40,10 @@ def get_config(variant: str = "") -> ConfigDict:
 
     rl = add_stage(config, "rl", "reasoning_jax.stages.rl")
     rl.max_tokens = 16
-    rl.steps = 150
+    # At half the batch and 3e-4 one seed in four fell from 98 % greedy to 83 % within 40 steps.
+    rl.prompts = 64
+    rl.optimizer.schedule.peak = 2e-4
+    rl.steps = 120
     rl.guard.start = 0.3
     rl.evaluation.max_tokens = 16
 
@@ -72,6 +75,8 @@ def get_config(variant: str = "") -> ConfigDict:
         sft.row_tokens = 84  # two examples
         sft.steps = 1500
         sft.gate.at_least = 0.8
+        rl.prompts = 32
+        rl.optimizer.schedule.peak = 3e-4
         rl.steps = 250
         for block in (sft.evaluation, rl.evaluation, rl, config.evaluate_sft, config.evaluate_rl):
             block.max_tokens = 24
