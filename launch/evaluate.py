@@ -28,11 +28,12 @@ def main(_: list[str]) -> None:
     from reasoning_jax.evals.console import evaluation_table
     from reasoning_jax.evals.run import evaluate
     from reasoning_jax.parallel import is_main_process
-    from reasoning_jax.stages.exported import task_of_run
+    from reasoning_jax.stages.exported import model_folder, task_of_run
 
     source = MODEL.value or WORKDIR.value
     if source is None:
         raise ValueError("nothing to evaluate: give --model=FOLDER or --workdir=DIR")
+    model_folder(source)  # an unfinished run is named before anything is read
     task = task_of_run(WORKDIR.value, TASK.value, DATA.value, CONFIG.value)
     size = task.size(SPLIT.value)
     count = PROBLEMS.value or size
