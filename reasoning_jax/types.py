@@ -4,7 +4,7 @@ Shape letters: B rows (completions), T tokens of a row (prompt and response, rig
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import jax
@@ -62,6 +62,25 @@ class Verdict:
     correct: bool | None
     reason: str
     extracted: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A verdict that only a worker process may work out, for the work may hang, crash or swell.
+
+    A grader returns one instead of a Verdict; the pool of `reasoning_jax.verify` runs it.
+
+    Attributes:
+      function: of a module's top level, so that it pickles: ``(*args) -> Verdict``.
+      args: what it takes; equal functions and arguments have equal verdicts and are cached.
+      cpu_seconds, wall_seconds, memory_bytes: the worker is killed and replaced beyond them.
+    """
+
+    function: Callable[..., Verdict]
+    args: tuple[Hashable, ...]
+    cpu_seconds: float = 2.0
+    wall_seconds: float = 10.0
+    memory_bytes: int = 512 << 20
 
 
 @dataclasses.dataclass(frozen=True)
