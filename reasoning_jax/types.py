@@ -1,14 +1,17 @@
 """The data that flows between the rooms: problems, completions, verdicts, step labels, rollouts.
 
-Shape letters: B rows (completions), T tokens of a row (prompt and response, right-padded).
+Host types need no jax: worker processes import this module in milliseconds. `Rollouts` is of
+the device, defined in `reasoning_jax.rollouts` and loaded from here on first use.
 """
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-from flax import struct
+if TYPE_CHECKING:
+    from reasoning_jax.rollouts import Rollouts
+
+__all__ = ["Check", "Completion", "Problem", "Rollouts", "StepLabels", "Verdict"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,52 +103,9 @@ class StepLabels:
     first_error: int
 
 
-@struct.dataclass
-class Rollouts:
-    """A batch of graded completions, as arrays; every RL function reads this and nothing else.
+def __getattr__(name: str) -> Any:
+    if name != "Rollouts":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from reasoning_jax.rollouts import Rollouts
 
-    A row is a prompt followed at once by its response, right-padded to T. Masks come from
-    lengths, never from token values; padding may hold anything, nan included.
-
-    Attributes:
-      tokens: [B, T] int32, prompt then response then padding.
-      lengths: [B] int32, prompt and response together.
-      mask: [B, T] bool, True on tokens the policy sampled (end of sequence included).
-      row_mask: [B] bool, False on rows that leave groups, statistics and loss
-        (padding rows, filtered rows, answers that cannot be judged).
-      group_ids: [B] int32 in [0, B), equal for samples of one prompt.
-      rewards: [B] float32, outcome after shaping.
-      correct: [B] int8, 1 right, 0 wrong, -1 cannot be judged.
-      finished: [B] bool, False where generation was cut at the length limit.
-      sampler_logprobs: [B, T] float32 as reported while sampling.
-      old_logprobs: [B, T] float32 recomputed by the trainer before the first update,
-        or None when one update per batch makes them equal the current ones.
-      ref_logprobs: [B, T] float32 under the reference policy, or None.
-      values: [B, T] float32 value estimates, or None.
-      step_ends: [B, S] int32 position in T of each step's last token, or None.
-      step_mask: [B, S] bool, or None.
-      step_rewards: [B, S] float32, or None.
-      token_rewards: [B, T] float32 dense process reward, or None.
-    """
-
-    tokens: jax.Array
-    lengths: jax.Array
-    mask: jax.Array
-    row_mask: jax.Array
-    group_ids: jax.Array
-    rewards: jax.Array
-    correct: jax.Array
-    finished: jax.Array
-    sampler_logprobs: jax.Array
-    old_logprobs: jax.Array | None = None
-    ref_logprobs: jax.Array | None = None
-    values: jax.Array | None = None
-    step_ends: jax.Array | None = None
-    step_mask: jax.Array | None = None
-    step_rewards: jax.Array | None = None
-    token_rewards: jax.Array | None = None
-
-    @property
-    def loss_mask(self) -> jax.Array:
-        """[B, T] bool: sampled tokens of rows that take part."""
-        return self.mask & self.row_mask[:, None]
+    return Rollouts
