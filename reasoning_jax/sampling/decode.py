@@ -39,17 +39,21 @@ class DecodeState:
     Attributes:
       caches: one per layer, S columns; the token of the latest step is not in them yet.
       keys: [B] random key of each row.
+      first_steps: [B] step of the response that the first token generated here stands for.
+      limits: [B] most tokens to generate.
       prompt_starts: [B] first column of each prompt.
       prompt_columns: scalar T.
       tokens: [B, N] generated ids.
       logprobs: [B, N] of those ids, full softmax at the sampling temperature.
       counts: [B] generated tokens.
-      finished: [B] ended by an end-of-sequence id, or stopped from outside.
+      finished: [B] ended by an end-of-sequence id or its limit, or stopped from outside.
       step: scalar, tokens generated so far in the longest row.
     """
 
     caches: list[LayerCache]
     keys: jax.Array
+    first_steps: jax.Array
+    limits: jax.Array
     prompt_starts: jax.Array
     prompt_columns: jax.Array
     tokens: jax.Array
@@ -67,6 +71,9 @@ def start(
     starts_P: jax.Array,
     seed: jax.Array,
     prompt_ids_P: jax.Array,
+    samples_P: jax.Array,
+    first_steps_P: jax.Array,
+    limits_P: jax.Array,
     temperature: jax.Array,
     *,
     rule: Rule,
@@ -77,7 +84,10 @@ def start(
 
     Args:
       starts_P: first column of each prompt; equal to T for a row that is only padding.
-      seed: uint32 scalar; with prompt_ids_P and the sample index it fixes a row's draws.
+      seed: uint32 scalar; with prompt_ids_P, the sample index and the step it fixes a draw.
+      samples_P: sample index of the first of a prompt's n rows.
+      first_steps_P: step of the next token; above 0 where a prompt holds a response begun before.
+      limits_P: most tokens to generate, at most max_tokens; 0 for none at all.
       temperature: > 0; log-probabilities are reported at it, greedy or not.
     """
     length = tokens_PxT.shape[1]
@@ -88,17 +98,21 @@ def start(
     def row_key(prompt_id, sample):
         return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), prompt_id), sample)
 
-    prompt_ids_B, samples_B = jnp.repeat(prompt_ids_P, n), jnp.tile(jnp.arange(n), rows // n)
-    starts_B = jnp.repeat(starts_P, n)
+    prompt_ids_B, starts_B, limits_B = (
+        jnp.repeat(x, n) for x in (prompt_ids_P, starts_P, limits_P)
+    )
+    samples_B = jnp.repeat(samples_P, n) + jnp.tile(jnp.arange(n), rows // n)
     state = DecodeState(
         caches=[cache.repeat(n) for cache in caches],
         keys=jax.vmap(row_key)(prompt_ids_B, samples_B),
+        first_steps=jnp.repeat(first_steps_P, n),
+        limits=limits_B,
         prompt_starts=starts_B,
         prompt_columns=jnp.asarray(length),
         tokens=jnp.zeros((rows, max_tokens), jnp.int32),
         logprobs=jnp.zeros((rows, max_tokens), jnp.float32),
         counts=jnp.zeros(rows, jnp.int32),
-        finished=starts_B == length,
+        finished=(starts_B == length) | (limits_B == 0),
         step=jnp.asarray(0),
     )
     return _append(state, jnp.repeat(logits, n, axis=0), temperature, rule)
@@ -139,15 +153,19 @@ def _append(
     if rule.greedy:
         token = choose.greedy(allowed)
     else:
-        uniform = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, s.step)))(s.keys)
+        uniform = jax.vmap(lambda key, step: jax.random.uniform(jax.random.fold_in(key, step)))(
+            s.keys, s.first_steps + s.step
+        )
         token = choose.sample(allowed, uniform, top_k=rule.top_k, top_p=rule.top_p)
     chosen = jnp.take_along_axis(scaled, token[:, None], axis=1)[:, 0]
     logprob = chosen - jax.nn.logsumexp(scaled, axis=-1)
     live = ~s.finished
+    counts = s.counts + live
+    ended = jnp.isin(token, jnp.asarray(rule.eos_ids, jnp.int32)) | (counts >= s.limits)
     return s.replace(
         tokens=s.tokens.at[:, s.step].set(jnp.where(live, token, 0)),
         logprobs=s.logprobs.at[:, s.step].set(jnp.where(live, logprob, 0)),
-        counts=s.counts + live,
-        finished=s.finished | jnp.isin(token, jnp.asarray(rule.eos_ids, jnp.int32)),
+        counts=counts,
+        finished=s.finished | ended,
         step=s.step + 1,
     )

@@ -22,6 +22,24 @@ from reasoning_jax.types import Completion
 _STOP_INTERVAL = 16
 
 
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Where generation takes up a row, at its prompt or in the midst of its response.
+
+    Attributes:
+      tokens: everything so far, at least one id.
+      prompt_id, sample: with the seed, the random key of the row.
+      step: how many of the tokens belong to the response; draws go on counting from here.
+      limit: most tokens to add.
+    """
+
+    tokens: tuple[int, ...]
+    prompt_id: int
+    sample: int
+    step: int
+    limit: int
+
+
 class Sampler:
     """Generates with the very parameters that train; no second copy, no second numerics.
 
@@ -84,22 +102,57 @@ class Sampler:
         """
         if isinstance(prompts, str):
             raise ValueError("prompts is one string; give a list of prompts")
-        ids = [self._encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
-        prompt_ids = range(len(ids)) if prompt_ids is None else [i & 0xFFFFFFFF for i in prompt_ids]
-        outs: list[list[Completion]] = [[] for _ in ids]
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        step = 1 << (max(1, self._max_rows // sampling.n).bit_length() - 1)
+        prompt_ids = range(len(prompts)) if prompt_ids is None else prompt_ids
+        rows = [
+            Row(self.encode(i, prompt, sampling), prompt_id, 0, 0, sampling.max_tokens)
+            for i, (prompt, prompt_id) in enumerate(zip(prompts, prompt_ids, strict=True))
+        ]
+        outs: list[list[Completion]] = [[] for _ in rows]
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i].tokens))
+        step = self.prompts_at_once(sampling.n)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
-            state = self._run([ids[i] for i in batch], [prompt_ids[i] for i in batch], sampling)
+            size = bucket(len(batch), 1)
+            state = self._run([rows[i] for i in batch], size, sampling)
             for slot, i in enumerate(batch):
-                rows = range(slot * sampling.n, (slot + 1) * sampling.n)
-                outs[i] = [self._completion(state, row, sampling) for row in rows]
+                slots = range(slot * sampling.n, (slot + 1) * sampling.n)
+                outs[i] = [self._completion(state, slot, sampling) for slot in slots]
         return outs
 
-    def _encode(
+    def prompts_at_once(self, n: int) -> int:
+        """How many prompts with n samples each are decoded at once; a power of two."""
+        return 1 << (max(1, self._max_rows // n).bit_length() - 1)
+
+    def extend(self, rows: Sequence[Row], sampling: SamplingParams) -> list[Completion]:
+        """Continues each row once; its draws are those of an uninterrupted completion.
+
+        The number of rows and of steps decoded are padded coarsely, for the rows of a later turn
+        are fewer every time and each shape is a program.
+
+        Args:
+          rows: from `Row`; a row and its limit must fit into the context.
+          sampling: ``n`` is not used, and ``max_tokens`` bounds no row.
+
+        Returns:
+          What was added to each row.
+        """
+        outs: list[Completion] = []
+        most = self.prompts_at_once(1)
+        single = dataclasses.replace(sampling, n=1)
+        for first in range(0, len(rows), most):
+            batch = rows[first : first + most]
+            size = most
+            while size // 4 >= len(batch):
+                size //= 4
+            steps = bucket(max(row.limit for row in batch))
+            state = self._run(batch, size, dataclasses.replace(single, max_tokens=steps))
+            outs += [self._completion(state, row, sampling) for row in range(len(batch))]
+        return outs
+
+    def encode(
         self, index: int, prompt: str | Sequence[int], sampling: SamplingParams
-    ) -> list[int]:
+    ) -> tuple[int, ...]:
+        """The ids of prompt ``index`` of a call of `generate`; raises as it does."""
         ids = self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
         context = self._model.config.max_position
         if not ids:
@@ -115,22 +168,22 @@ class Sampler:
                 f"prompt {index} has {len(ids)} tokens; with max_tokens {sampling.max_tokens} it "
                 f"exceeds the context of {context}; shorten the prompt or lower max_tokens"
             )
-        return ids
+        return tuple(ids)
 
-    def _run(
-        self, prompts: list[list[int]], prompt_ids: list[int], sampling: SamplingParams
-    ) -> "_Generated":
-        length = bucket(max(map(len, prompts)))
-        rows = bucket(len(prompts), 1)
-        rows += -rows % batch_ways(self._mesh)
-        tokens = np.zeros((rows, length), np.int32)
-        starts = np.full(rows, length, np.int32)
-        keys = np.zeros(rows, np.uint32)
-        for row, (prompt, prompt_id) in enumerate(zip(prompts, prompt_ids)):
-            starts[row] = length - len(prompt)
-            tokens[row, starts[row] :] = prompt
-            keys[row] = prompt_id
-        placed = put_batch((tokens, starts, keys), self._mesh)
+    def _run(self, batch: Sequence[Row], size: int, sampling: SamplingParams) -> "_Generated":
+        """Decodes ``n`` samples of a batch padded to ``size`` rows, up to ``max_tokens`` steps."""
+        length = bucket(max(len(row.tokens) for row in batch))
+        size += -size % batch_ways(self._mesh)
+        tokens = np.zeros((size, length), np.int32)
+        starts = np.full(size, length, np.int32)
+        keys = np.zeros(size, np.uint32)
+        samples, first_steps, limits = (np.zeros(size, np.int32) for _ in range(3))
+        for i, row in enumerate(batch):
+            starts[i] = length - len(row.tokens)
+            tokens[i, starts[i] :] = row.tokens
+            keys[i] = row.prompt_id & 0xFFFFFFFF
+            samples[i], first_steps[i], limits[i] = row.sample, row.step, row.limit
+        placed = put_batch((tokens, starts, keys, samples, first_steps, limits), self._mesh)
         seed, temperature = put_replicated(
             (np.uint32(sampling.seed & 0xFFFFFFFF), np.float32(sampling.temperature or 1.0)),
             self._mesh,
@@ -145,10 +198,9 @@ class Sampler:
         state = start(
             self._model,
             self.params,
-            placed[0],
-            placed[1],
+            *placed[:2],
             seed,
-            placed[2],
+            *placed[2:],
             temperature,
             rule=rule,
             n=sampling.n,

@@ -40,6 +40,7 @@ def generate(config):
             starts,
             np.uint32(seed),
             np.asarray(prompt_ids, np.uint32),
+            *(np.full(len(prompts), value, np.int32) for value in (0, 0, MAX_TOKENS)),
             temperature,
             rule=drawing,
             n=2,
@@ -65,7 +66,9 @@ def test_samples_of_a_prompt_share_one_prefill(config, params, monkeypatch):
     start = functools.partial(
         decode.start.__wrapped__, Transformer(config), rule=rule, n=4, max_tokens=8
     )
-    state = jax.eval_shape(start, params, tokens, starts, np.uint32(0), starts, np.float32(1))
+    state = jax.eval_shape(
+        start, params, tokens, starts, np.uint32(0), *[starts] * 4, np.float32(1)
+    )
     assert prefilled == [(2, COLUMNS)]
     assert state.tokens.shape == (8, 8)
     assert state.caches[0].v_BxKxSxD.shape == (8, 2, COLUMNS + 8, 8)
