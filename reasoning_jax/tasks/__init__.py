@@ -1,5 +1,5 @@
 """Problem sets: embedded generators and file-backed benchmarks behind one `Task`."""
 
-from reasoning_jax.tasks.base import EMBEDDED, Task, load_task
+from reasoning_jax.tasks.base import EMBEDDED, FILE_BACKED, Task, load_task
 
-__all__ = ["EMBEDDED", "Task", "load_task"]
+__all__ = ["EMBEDDED", "FILE_BACKED", "Task", "load_task"]

@@ -4,7 +4,7 @@ import importlib
 import inspect
 from typing import Any, Protocol, runtime_checkable
 
-from reasoning_jax.types import Problem, StepLabels, Verdict
+from reasoning_jax.types import Check, Problem, StepLabels, Verdict
 
 EMBEDDED = {
     "modchain": "reasoning_jax.tasks.modchain:ModChain",
@@ -12,7 +12,43 @@ EMBEDDED = {
     "countdown": "reasoning_jax.tasks.countdown:Countdown",
     "knights": "reasoning_jax.tasks.knights:Knights",
     "dag": "reasoning_jax.tasks.dag:Dag",
+}
+
+# Read from a folder, or a file, in their official formats.
+FILE_BACKED = {
     "gsm8k": "reasoning_jax.tasks.gsm8k:GSM8K",
+    "math500": "reasoning_jax.tasks.math_sets:math500",
+    "math_train": "reasoning_jax.tasks.math_sets:math_train",
+    "math_perturb_simple": "reasoning_jax.tasks.math_sets:math_perturb_simple",
+    "math_perturb_hard": "reasoning_jax.tasks.math_sets:math_perturb_hard",
+    "aime24": "reasoning_jax.tasks.math_sets:aime24",
+    "aime25": "reasoning_jax.tasks.math_sets:aime25",
+    "aime_2021_2024": "reasoning_jax.tasks.math_sets:aime_2021_2024",
+    "aime_validation": "reasoning_jax.tasks.math_sets:aime_validation",
+    "aime_train": "reasoning_jax.tasks.math_sets:aime_train",
+    "amc23": "reasoning_jax.tasks.math_sets:amc23",
+    "minerva_math": "reasoning_jax.tasks.math_sets:minerva_math",
+    "olympiadbench": "reasoning_jax.tasks.math_sets:olympiadbench",
+    "college_math": "reasoning_jax.tasks.math_sets:college_math",
+    "carp_en": "reasoning_jax.tasks.math_sets:carp_en",
+    "gaokao2023en": "reasoning_jax.tasks.math_sets:gaokao2023en",
+    "svamp": "reasoning_jax.tasks.word_problems:svamp",
+    "mawps": "reasoning_jax.tasks.word_problems:mawps",
+    "mawps_addsub": "reasoning_jax.tasks.word_problems:mawps_addsub",
+    "mawps_multiarith": "reasoning_jax.tasks.word_problems:mawps_multiarith",
+    "mawps_singleeq": "reasoning_jax.tasks.word_problems:mawps_singleeq",
+    "mawps_singleop": "reasoning_jax.tasks.word_problems:mawps_singleop",
+    "gsm_hard": "reasoning_jax.tasks.word_problems:gsm_hard",
+    "cmath": "reasoning_jax.tasks.word_problems:cmath",
+    "aqua": "reasoning_jax.tasks.choice_sets:aqua",
+    "mmlu_stem": "reasoning_jax.tasks.choice_sets:mmlu_stem",
+    "sat_math": "reasoning_jax.tasks.choice_sets:sat_math",
+    "gaokao_math_qa": "reasoning_jax.tasks.choice_sets:gaokao_math_qa",
+    "gaokao_math_cloze": "reasoning_jax.tasks.choice_sets:gaokao_math_cloze",
+    "gaokao2024_i": "reasoning_jax.tasks.choice_sets:gaokao2024_i",
+    "gaokao2024_ii": "reasoning_jax.tasks.choice_sets:gaokao2024_ii",
+    "gaokao2024_mix": "reasoning_jax.tasks.choice_sets:gaokao2024_mix",
+    "cn_middle_school": "reasoning_jax.tasks.choice_sets:cn_middle_school",
 }
 
 
@@ -34,29 +70,30 @@ class Task(Protocol):
     def problem(self, split: str, index: int) -> Problem:
         """Problem `index` of a split, always the same one; IndexError outside [0, size)."""
 
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """Judges the outcome of a response."""
+    def grade(self, problem: Problem, response: str) -> Verdict | Check:
+        """Judges the outcome of a response, or says what a worker process has to judge."""
 
     def step_labels(self, problem: Problem, response: str) -> StepLabels:
-        """Judges the steps of a response."""
+        """Judges the steps of a response; ValueError where nothing is known of them."""
 
 
 def load_task(name: str, data: str = "", **options: Any) -> Task:
-    """Builds a task by its embedded name, or by a dotted "package.module:Class".
+    """Builds a task by its name, or by a dotted "package.module:Class".
 
     Args:
-      name: one of `EMBEDDED`, or a class that is called with the options.
-      data: the folder of a file-backed task.
+      name: one of `EMBEDDED` or `FILE_BACKED`, or what is called with the options.
+      data: the folder (or the one file) of a file-backed task.
       **options: the task's knobs, as its class documents them.
 
     Raises:
       ValueError: for an unknown name or option, or a folder missing or not wanted.
     """
-    path = EMBEDDED.get(name, name)
+    known = EMBEDDED | FILE_BACKED
+    path = known.get(name, name)
     module_name, colon, class_name = path.partition(":")
     if not colon:
         raise ValueError(
-            f"unknown task {name!r}: choose one of {', '.join(EMBEDDED)}, "
+            f"unknown task {name!r}: choose one of {', '.join(known)}, "
             'or a class as "package.module:Class"'
         )
     try:

@@ -6,9 +6,8 @@ from reasoning_jax.tasks.modchain import ModChain
 
 def test_embedded_tasks_by_name():
     for name in EMBEDDED:
-        if name != "gsm8k":
-            task = load_task(name)
-            assert isinstance(task, Task) and task.name == name
+        task = load_task(name)
+        assert isinstance(task, Task) and task.name == name
     assert load_task("modchain", length=3, seed=5) == ModChain(length=3, seed=5)
 
 

@@ -1,0 +1,125 @@
+"""Records of a benchmark file, each with its place, whatever JSON layout its authors chose."""
+
+import gzip
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
+
+T = TypeVar("T")
+
+
+def parse_records(path: pathlib.Path, parse: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
+    """Every record of a file, parsed, in the order of the file.
+
+    JSON lines (also gzipped), a JSON list, or a JSON object of columns
+    ``{"field": {"0": value, ...}, ...}`` as table libraries write it.
+
+    Raises:
+      ValueError: another kind of file, or naming file, line or entry and fault of a broken record.
+    """
+    parsed = []
+    for place, record in _records(path):
+        try:
+            if not isinstance(record, dict):
+                raise ValueError(f"expected a JSON object, got {type(record).__name__}")
+            parsed.append(parse(record))
+        except ValueError as error:
+            raise ValueError(f"{path}, {place}: {error}") from error
+    if not parsed:
+        raise ValueError(f"{path} holds no records")
+    return tuple(parsed)
+
+
+def text(record: Mapping[str, Any], *names: str) -> str:
+    """The first of the fields that the record has, stripped; ValueError unless it is a text."""
+    value = _value(record, names)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"expected a text {_spell(names)}, got {value!r}")
+    return value.strip()
+
+
+def numeral(record: Mapping[str, Any], *names: str) -> str:
+    """A number, or a text that states one, as the shortest exact text: 27.0 -> "27".
+
+    Raises:
+      ValueError: the field is missing or is neither.
+    """
+    value = _value(record, names)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise ValueError(f"expected a number {_spell(names)}, got {value!r}")
+    return str(value)
+
+
+def gold(record: Mapping[str, Any], *names: str) -> str:
+    """A gold answer, text or number. Published files leave a few null or empty: "" then.
+
+    Raises:
+      ValueError: the record has none of the fields, or something else in it.
+    """
+    empty = any(name in record and record[name] in (None, "") for name in names)
+    return "" if empty and _value(record, names) in (None, "") else numeral(record, *names)
+
+
+def texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts; ValueError unless the field is one."""
+    value = record.get(name)
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise ValueError(f"expected a list of texts {name!r}, got {value!r}")
+    return tuple(value)
+
+
+def _value(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((record[name] for name in names if record.get(name) is not None), None)
+
+
+def _spell(names: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, names))
+
+
+def _records(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    if not path.name.endswith(SUFFIXES):
+        raise ValueError(
+            f"{path}: files of {', '.join(SUFFIXES)} are read; convert other formats to JSON lines"
+        )
+    if path.suffix == ".json":
+        return _entries(path)
+    return _lines(path)
+
+
+def _lines(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    number = 0
+    try:
+        with opened(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield f"line {number}", json.loads(line)
+    except (ValueError, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}, line {max(number, 1)}: {error}") from error
+
+
+def _entries(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if isinstance(content, dict):
+        content = _rows_of_columns(path, content)
+    if not isinstance(content, list):
+        raise ValueError(f"{path}: expected a list of records, got {type(content).__name__}")
+    for number, record in enumerate(content, start=1):
+        yield f"entry {number}", record
+
+
+def _rows_of_columns(path: pathlib.Path, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = next((list(c) for c in columns.values() if isinstance(c, dict)), [])
+    for name, column in columns.items():
+        if not isinstance(column, dict) or list(column) != keys:
+            raise ValueError(f"{path}: column {name!r} does not have the rows of the others")
+    return [{name: column[key] for name, column in columns.items()} for key in keys]
