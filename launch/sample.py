@@ -5,6 +5,7 @@ DIR is a model folder in Hugging Face format, or the workdir of a finished run.
 
 from launch import environment  # isort: skip  (before jax starts)
 
+import dataclasses
 import json
 
 from absl import flags
@@ -23,9 +24,9 @@ def main(_: list[str]) -> None:
     for prompt, completions in zip(PROMPT.value, outs):
         for completion in completions:
             if JSON.value:
-                print(json.dumps({"prompt": prompt, **vars(completion)}))
+                print(json.dumps({"prompt": prompt, **dataclasses.asdict(completion)}))
             else:
-                print(f"{prompt}{completion.text}")
+                print(f"{prompt}{completion.transcript or completion.text}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reasoning_jax.rollouts import Rollouts
 
-__all__ = ["Check", "Completion", "Problem", "Rollouts", "StepLabels", "Verdict"]
+__all__ = ["Check", "Completion", "Problem", "Rollouts", "StepLabels", "ToolCall", "Verdict"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,20 +36,44 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True)
+class ToolCall:
+    """One call that a completion made, and what came back.
+
+    Attributes:
+      argument: text between the delimiters of the call.
+      result: text the policy was given to read.
+      error: the call was malformed, or its tool failed or ran out of time.
+    """
+
+    argument: str
+    result: str
+    error: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Completion:
     """One sampled continuation of a prompt.
 
     Attributes:
-      text: decoded response, cut before the stop sequence that ended it.
-      tokens: ids as sampled, end-of-sequence included; never re-tokenised.
-      logprobs: log p(token | prefix) of each id, full softmax at the sampling temperature.
+      text: what the policy wrote, decoded, cut before the stop sequence that ended it. Results
+        of tools are not in it, so that no grader takes them for the policy's own words.
+      tokens: ids as sampled, end-of-sequence included; never re-tokenised. Results of tools
+        stand where the policy read them.
+      logprobs: log p(token | prefix) of each id, full softmax at the sampling temperature;
+        0 for ids that were not sampled.
       finish_reason: ``"stop"`` (end of sequence or stop sequence) or ``"length"``.
+      sampled: for each id whether the policy sampled it; None where it sampled all.
+      calls: of tools, in order.
+      transcript: the text with the results of tools in place; None where there are none.
     """
 
     text: str
     tokens: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish_reason: str
+    sampled: tuple[bool, ...] | None = None
+    calls: tuple[ToolCall, ...] = ()
+    transcript: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,5 +2,6 @@
 
 from reasoning_jax.sampling.engine import Sampler
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.turns import TurnSampler
 
-__all__ = ["Sampler", "SamplingParams"]
+__all__ = ["Sampler", "SamplingParams", "TurnSampler"]

@@ -16,7 +16,8 @@ def collate(
 ) -> Rollouts:
     """NumPy Rollouts of P prompts x n samples, prompt-major, padded to a length bucket.
 
-    A row whose reward is None keeps its tokens but leaves groups and loss.
+    A row whose reward is None keeps its tokens but leaves groups and loss. Results of tools
+    are holes in the mask.
 
     Raises:
       ValueError: a reward that is not a finite number.
@@ -39,7 +40,7 @@ def collate(
         tokens[row, : len(prompt)] = prompt
         tokens[row, sampled] = out.tokens
         sampler_logprobs[row, sampled] = out.logprobs
-        mask[row, sampled] = True
+        mask[row, sampled] = True if out.sampled is None else out.sampled
     values = np.array([0.0 if r is None else r for *_, r, _ in rows], np.float32)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
