@@ -46,6 +46,7 @@ from reasoning_jax.training.data import index_batches
 from reasoning_jax.training.state import TrainState
 from reasoning_jax.training.step import make_update
 from reasoning_jax.types import Completion, Problem, Rollouts, Verdict
+from reasoning_jax.verify.rewards import mean_parts, reward_of
 
 
 def default_config() -> ConfigDict:
@@ -57,7 +58,8 @@ def default_config() -> ConfigDict:
     block.group_size = 8  # completions per problem
     block.max_tokens = 64  # of a completion
     block.temperature = 1.0  # also divides the logits in the trainer
-    # (problem, completion, verdict) -> number, or None to leave the completion out
+    # (problem, completion, verdict) -> number, or None to leave the completion out; several with
+    # weights: reasoning_jax.verify.rewards.weighted
     block.reward = named("reasoning_jax.verify.rewards.outcome")
     block.filters = ()  # names of functions Rollouts -> [B] bool, rows to keep
     block.advantage = named("reasoning_jax.rl.advantages.grpo")  # Rollouts -> [B, T]
@@ -196,8 +198,9 @@ def _reference(stage: Stage) -> dict:
 
 
 def _functions(block: ConfigDict) -> dict[str, Callable]:
-    names = ("reward", "advantage", "policy_loss", "aggregate", "kl")
+    names = ("advantage", "policy_loss", "aggregate", "kl")
     found = {name: function(block[name], name) for name in names}
+    found["reward"] = reward_of(block.reward, "reward")
     found["filters"] = [
         function({"name": spec} if isinstance(spec, str) else spec, "filters")
         for spec in block.filters
@@ -312,10 +315,12 @@ class _Step:
             [context.task.grade(problem, out.text) for out in outs]
             for problem, outs in zip(problems, completions)
         ]
-        rewards = [
-            [self.functions["reward"](problem, out, verdict) for out, verdict in zip(outs, row)]
+        reward = self.functions["reward"]
+        parts = [
+            [reward.parts(problem, out, verdict) for out, verdict in zip(outs, row)]
             for problem, outs, row in zip(problems, completions, verdicts)
         ]
+        rewards = [[reward.total(part) for part in row] for row in parts]
         verified = time.monotonic()
 
         rollouts = put_batch(collate(prompts, completions, verdicts, rewards), context.mesh)
@@ -344,6 +349,8 @@ class _Step:
         metrics = {f"rl/{name}": value for name, value in metrics.items()}
         reasons = collections.Counter(v.reason for row in verdicts for v in row)
         metrics |= {f"rl/verdict/{reason}": count for reason, count in sorted(reasons.items())}
+        means = mean_parts(part for row in parts for part in row)
+        metrics |= {f"rl/reward/{name}": value for name, value in means.items()}
         metrics |= {
             "time/sample": sampled - started,
             "time/verify": verified - sampled,
