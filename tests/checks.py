@@ -5,7 +5,8 @@ import signal
 import sys
 import time
 
-from reasoning_jax.types import Verdict
+from reasoning_jax.types import Check, Verdict
+from reasoning_jax.verify.pool import default_pool
 
 
 def equal(a, b) -> Verdict:
@@ -96,9 +97,56 @@ def unpicklable(_: int) -> Verdict:
     return Verdict(True, "lambda", lambda: None)
 
 
-def grandchild(marker: str) -> Verdict:
-    """Leaves a process behind that holds all descriptors, then dies."""
-    if os.fork() == 0:
+def grandchild(file: str) -> Verdict:
+    """Leaves a process that holds all descriptors, its id in the file, and ends."""
+    left = os.fork()
+    if left == 0:
         time.sleep(120)
         os._exit(0)
+    with open(file, "w") as out:
+        out.write(str(left))
     os._exit(0)
+
+
+def fork_and_sleep(file: str) -> Verdict:
+    """Hangs together with a process it has started."""
+    child = os.fork()
+    if child != 0:
+        with open(file + ".new", "w") as out:
+            out.write(str(child))
+        os.rename(file + ".new", file)
+    time.sleep(120)
+
+
+def exists(file: str) -> bool:
+    return os.path.exists(file)
+
+
+def crash_once(file: str) -> Verdict:
+    if os.path.exists(file):
+        return Verdict(True, "second")
+    with open(file, "w"):
+        os._exit(1)
+
+
+_COUNTED = []
+
+
+def count(_: int) -> Verdict:
+    """How often this worker was asked; a cached verdict does not count."""
+    _COUNTED.append(1)
+    return Verdict(True, "counted", str(len(_COUNTED) - 1))
+
+
+def use_cpu(seconds: float) -> Verdict:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+    return Verdict(True, "used")
+
+
+def use_default_pool() -> str:
+    """The process id of a worker; for processes that are no worker."""
+    verdict = default_pool().run(Check(pid, (os.getpid(),)))
+    assert verdict.correct
+    return verdict.extracted

@@ -116,8 +116,7 @@ class Supervisor(threading.Thread):
                     key.data()
                 self._expire()
         except Exception as error:
-            self._broken = outcome = error
-            raise
+            self._broken = outcome = error  # for whoever waits, and whoever comes
         finally:
             self._end_zygote()
             self._selector.close()
