@@ -280,7 +280,7 @@ _ROPE_KEYS = {
 _NULLABLE = ("sliding_window", "attn_logit_softcapping", "final_logit_softcapping", "head_dim")
 
 # Keys with a single value this decoder can compute.
-_ONLY = {
+ONLY_VALUE = {
     "decoder_sparse_step": 1,
     "mlp_only_layers": [],
     "partial_rotary_factor": 1.0,
@@ -388,7 +388,7 @@ def _unsupported(key: str, value: Any, expected: str) -> ValueError:
 
 
 def _only_supported(keys: Mapping[str, Any]) -> None:
-    for key, only in _ONLY.items():
+    for key, only in ONLY_VALUE.items():
         if keys.get(key) is not None and keys[key] != only:
             raise _unsupported(key, keys[key], repr(only))
 

@@ -201,7 +201,7 @@ def test_token_ids_reach_both_configs(hub_model, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["eos_token_id"] is None
 
 
-@pytest.mark.slow
+@pytest.mark.parity
 def test_generate_of_transformers_ends_at_the_exported_ids(hub_model, tmp_path):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")

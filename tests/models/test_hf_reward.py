@@ -96,7 +96,7 @@ def test_other_folders_are_refused(hub_folder, reward_folder, tmp_path):
     assert not pathlib.Path(tmp_path / "out").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.parity
 @pytest.mark.parametrize("n_labels", [1, 2, 3])
 @pytest.mark.parametrize("name", ["llama", "qwen2"])
 def test_logits_equal_those_of_transformers(name, n_labels, tmp_path):

@@ -300,7 +300,7 @@ def torch_base(folder):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.parity
 @pytest.mark.parametrize("scaling", [alpha_over_rank, alpha_over_sqrt_rank])
 @pytest.mark.parametrize("name", ["llama3", "qwen2", "qwen3", "olmo2", "gemma2", "gemma3"])
 def test_peft_loads_ours(name, scaling, hub_folder, hub_model, saved, forward, torch_logits):
@@ -314,7 +314,7 @@ def test_peft_loads_ours(name, scaling, hub_folder, hub_model, saved, forward, t
     assert np.abs(logits - forward(config, base, TOKENS)).max() > 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.parity
 @pytest.mark.parametrize("rslora", [False, True])
 @pytest.mark.parametrize("targets", [["q_proj", "o_proj"], "all-linear", r".*\.(v|up|down)_proj"])
 @pytest.mark.parametrize("name", ["llama3", "qwen2", "qwen3", "olmo2", "gemma2", "gemma3"])

@@ -276,7 +276,7 @@ def test_jinja_is_imported_only_when_used():
     assert out.stdout.strip() == "False"
 
 
-@pytest.mark.slow
+@pytest.mark.parity
 @pytest.mark.parametrize("source", [CHATML.source, HEADERS, TOOLS])
 @pytest.mark.parametrize("extra", [{}, {"tools": [TOOL], "enable_thinking": False}])
 @pytest.mark.parametrize("prompt", [True, False])
