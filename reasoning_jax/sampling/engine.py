@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -100,6 +100,22 @@ class Sampler:
           ValueError: an empty prompt, one with an id outside the embedding, or one that with
             max_tokens exceeds the context.
         """
+        outs: list[list[Completion]] = [[] for _ in prompts]
+        for index, completions in self.stream(prompts, sampling, prompt_ids):
+            outs[index] = completions
+        return outs
+
+    def stream(
+        self,
+        prompts: Sequence[str | Sequence[int]],
+        sampling: SamplingParams,
+        prompt_ids: Sequence[int] | None = None,
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """(i, the samples of prompt i) of each prompt, as soon as its batch is decoded.
+
+        What is done with them while the next batch decodes costs no time of its own. Arguments
+        and completions are those of `generate`.
+        """
         if isinstance(prompts, str):
             raise ValueError("prompts is one string; give a list of prompts")
         prompt_ids = range(len(prompts)) if prompt_ids is None else prompt_ids
@@ -107,7 +123,6 @@ class Sampler:
             Row(self.encode(i, prompt, sampling), prompt_id, 0, 0, sampling.max_tokens)
             for i, (prompt, prompt_id) in enumerate(zip(prompts, prompt_ids, strict=True))
         ]
-        outs: list[list[Completion]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i].tokens))
         step = self.prompts_at_once(sampling.n)
         for first in range(0, len(order), step):
@@ -116,8 +131,7 @@ class Sampler:
             state = self._run([rows[i] for i in batch], size, sampling)
             for slot, i in enumerate(batch):
                 slots = range(slot * sampling.n, (slot + 1) * sampling.n)
-                outs[i] = [self._completion(state, slot, sampling) for slot in slots]
-        return outs
+                yield i, [self._completion(state, slot, sampling) for slot in slots]
 
     def prompts_at_once(self, n: int) -> int:
         """How many prompts with n samples each are decoded at once; a power of two."""

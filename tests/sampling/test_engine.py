@@ -122,6 +122,18 @@ def test_rows_decoded_at_once_do_not_matter(config, params, make_tokenizer, outs
     equal(few.generate(PROMPTS, SAMPLED), outs)
 
 
+def test_a_stream_hands_over_each_batch_before_the_next(config, params, make_tokenizer, outs):
+    few = Sampler(config, params, make_tokenizer(), max_rows=4)  # two prompts
+    run, decoded = few._run, []
+    few._run = lambda batch, *rest: decoded.append(len(batch)) or run(batch, *rest)
+    streamed, batches = {}, []
+    for index, completions in few.stream(PROMPTS, SAMPLED):
+        streamed[index] = completions
+        batches.append(len(decoded))
+    assert batches == [1, 1, 2, 2, 3] and decoded == [2, 2, 1]
+    equal([streamed[i] for i in range(len(PROMPTS))], outs)
+
+
 def test_number_of_samples_does_not_matter(sampler, outs):
     one = sampler.generate(PROMPTS, SamplingParams(max_tokens=20, n=1, seed=5))
     equal(one, [samples[:1] for samples in outs])
