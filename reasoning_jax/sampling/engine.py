@@ -127,8 +127,9 @@ class Sampler:
         step = self.prompts_at_once(sampling.n)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
-            size = bucket(len(batch), 1)
-            state = self._run([rows[i] for i in batch], size, sampling)
+            members = [rows[i] for i in batch]
+            shape = bucket(len(batch), 1), bucket(len(members[-1].tokens))
+            state = self._run(members, shape, sampling)
             for slot, i in enumerate(batch):
                 slots = range(slot * sampling.n, (slot + 1) * sampling.n)
                 yield i, [self._completion(state, slot, sampling) for slot in slots]
@@ -140,8 +141,8 @@ class Sampler:
     def extend(self, rows: Sequence[Row], sampling: SamplingParams) -> list[Completion]:
         """Continues each row once; its draws are those of an uninterrupted completion.
 
-        The number of rows and of steps decoded are padded coarsely, for the rows of a later turn
-        are fewer every time and each shape is a program.
+        All sizes are padded coarsely: rows of later turns are fewer and longer every time, and
+        each shape is a program.
 
         Args:
           rows: from `Row`; a row and its limit must fit into the context.
@@ -158,8 +159,11 @@ class Sampler:
             size = most
             while size // 4 >= len(batch):
                 size //= 4
-            steps = bucket(max(row.limit for row in batch))
-            state = self._run(batch, size, dataclasses.replace(single, max_tokens=steps))
+            longest = max(len(row.tokens) for row in batch)
+            length, steps = (
+                bucket(n, largest_step=1 << 30) for n in (longest, max(row.limit for row in batch))
+            )
+            state = self._run(batch, (size, length), dataclasses.replace(single, max_tokens=steps))
             outs += [self._completion(state, row, sampling) for row in range(len(batch))]
         return outs
 
@@ -184,9 +188,11 @@ class Sampler:
             )
         return tuple(ids)
 
-    def _run(self, batch: Sequence[Row], size: int, sampling: SamplingParams) -> "_Generated":
-        """Decodes ``n`` samples of a batch padded to ``size`` rows, up to ``max_tokens`` steps."""
-        length = bucket(max(len(row.tokens) for row in batch))
+    def _run(
+        self, batch: Sequence[Row], shape: tuple[int, int], sampling: SamplingParams
+    ) -> "_Generated":
+        """Decodes ``n`` samples of a batch padded to (rows, ids), up to ``max_tokens`` steps."""
+        size, length = shape
         size += -size % batch_ways(self._mesh)
         tokens = np.zeros((size, length), np.int32)
         starts = np.full(size, length, np.int32)
