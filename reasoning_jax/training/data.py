@@ -31,16 +31,19 @@ def index_batches(size: int, batch: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def pack_examples(
-    examples: Sequence[tuple[list[int], int]], capacity: int, seed: int, window: int = 10_000
+    examples: Sequence[tuple[Sequence[int], Sequence[bool]]],
+    capacity: int,
+    seed: int,
+    window: int = 10_000,
 ) -> PackedRows:
-    """Packs (ids, prompt length) examples into rows; the loss is on what follows the prompt.
+    """Packs examples (ids, whether each is trained) into rows.
 
     Examples are shuffled, then packed first-fit-decreasing within windows, so that a row mixes
     what the data's order kept apart and the cost stays linear.
     """
     order = np.random.default_rng(seed).permutation(len(examples))
     sequences = [examples[i][0] for i in order]
-    masks = [[position >= examples[i][1] for position in range(len(examples[i][0]))] for i in order]
+    masks = [examples[i][1] for i in order]
     bins = []
     for first in range(0, len(order), window):
         lengths = [len(ids) for ids in sequences[first : first + window]]

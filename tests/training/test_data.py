@@ -74,10 +74,10 @@ def test_what_follows_the_prompt_is_trained_end_of_sequence_included(examples):
     rows = pack_examples(examples, capacity=20, seed=0)
     found = {tokens: (mask, positions) for tokens, mask, positions in segments(rows)}
     assert set(found) == {tuple(ids) for ids, _ in examples}
-    for ids, prompt_length in examples:
+    for ids, trained in examples:
         mask, positions = found[tuple(ids)]
         assert ids[-1] == CharTokenizer.eos_ids[0]
-        assert mask == (False,) * prompt_length + (True,) * (len(ids) - prompt_length)
+        assert mask == tuple(trained) and trained[-1] and not trained[0]
         assert positions == tuple(range(len(ids)))
     assert not rows.loss_mask[rows.segment_ids == 0].any()
     assert rows.tokens.shape[1] == 20 and len(rows.tokens) < len(examples)
