@@ -2,7 +2,9 @@
 
 from reasoning_jax.tools.calculator import calculator
 from reasoning_jax.tools.encode import encode_result, encode_worked
+from reasoning_jax.tools.metrics import tool_scalars
 from reasoning_jax.tools.protocol import QuickTool, Tool, ToolResult, ToolSession
+from reasoning_jax.tools.symbolic import symbolic
 from reasoning_jax.tools.syntax import Syntax
 from reasoning_jax.tools.toolbox import Desk, Toolbox
 
@@ -17,4 +19,6 @@ __all__ = [
     "calculator",
     "encode_result",
     "encode_worked",
+    "symbolic",
+    "tool_scalars",
 ]

@@ -1,7 +1,7 @@
 """The tools of a run, and the desk at which the calls of many rows are answered at once."""
 
+import queue
 import re
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -19,8 +19,8 @@ class Toolbox:
     Args:
       tools: at least one.
       syntax: delimiters of calls and results.
-      wall_seconds: a call not answered by then has run out of time; limits of a tool's own
-        should end it before.
+      wall_seconds: when no call of a turn was answered for so long, those still open have run
+        out of time. Each tool's own limits should end its calls long before.
 
     Raises:
       ValueError: no tools, or two of one name.
@@ -68,9 +68,23 @@ class Desk:
         Args:
           calls: (row, text up to the end of its call).
         """
-        deadline = time.monotonic() + self._toolbox.wall_seconds
-        begun = [self._begin(row, text) for row, text in calls]
-        return [self._wait(row, future, deadline) for (row, _), future in zip(calls, begun)]
+        answered: queue.SimpleQueue[int] = queue.SimpleQueue()
+        futures = [self._begin(row, text) for row, text in calls]
+        for index, future in enumerate(futures):
+            future.add_done_callback(lambda _, index=index: answered.put(index))
+        seconds = self._toolbox.wall_seconds
+        late = ToolResult(f"no answer within {seconds:g} seconds", error=True)
+        results, waiting = [late] * len(calls), set(range(len(calls)))
+        while waiting:
+            try:
+                index = answered.get(timeout=seconds)
+            except queue.Empty:
+                break
+            waiting.remove(index)
+            results[index] = _result(futures[index])
+        for index in waiting:
+            self.close_row(calls[index][0])
+        return results
 
     def close_row(self, row: int) -> None:
         """Ends the sessions of a row that makes no more calls."""
@@ -101,15 +115,12 @@ class Desk:
         except Exception as error:  # a fault of the tool: the row reads it, the run goes on
             return _failed(f"{name} failed: {type(error).__name__}: {error}")
 
-    def _wait(self, row: int, future: "Future[ToolResult]", deadline: float) -> ToolResult:
-        try:
-            return future.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            self.close_row(row)
-            seconds = self._toolbox.wall_seconds
-            return ToolResult(f"no answer within {seconds:g} seconds", error=True)
-        except Exception as error:
-            return ToolResult(f"{type(error).__name__}: {error}", error=True)
+
+def _result(future: "Future[ToolResult]") -> ToolResult:
+    try:
+        return future.result()
+    except Exception as error:
+        return ToolResult(f"{type(error).__name__}: {error}", error=True)
 
 
 def _failed(message: str) -> "Future[ToolResult]":
