@@ -29,6 +29,7 @@ def main(_: list[str]) -> None:
     from reasoning_jax.evals.run import evaluate
     from reasoning_jax.parallel import is_main_process
     from reasoning_jax.stages.exported import model_folder, task_of_run
+    from reasoning_jax.stages.verification import build_verifier, verify_block
 
     source = MODEL.value or WORKDIR.value
     if source is None:
@@ -40,7 +41,11 @@ def main(_: list[str]) -> None:
     if not 1 <= count <= size:
         raise ValueError(f"--problems={count}: {task.name} has {size} in {SPLIT.value!r}; 0 is all")
     problems = [task.problem(SPLIT.value, index) for index in range(count)]
-    evaluation = evaluate(load_sampler(source), task, problems, sampling_params())
+    verify = verify_block()
+    verify.max_failures = 1.0  # failed checks are shown with the rest: nothing trains on them
+    verifier = build_verifier(verify)
+    evaluation = evaluate(load_sampler(source), task, problems, sampling_params(), verifier)
+    verifier.close()
     if is_main_process():
         evaluation_table(f"{source} on {task.name} ({SPLIT.value})", evaluation.metrics)
         if OUT.value:

@@ -1,5 +1,6 @@
 """Evaluating a policy on problems: sampled, greedy and voted accuracy."""
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 
@@ -8,7 +9,9 @@ import numpy as np
 from reasoning_jax.evals.metrics import maj_at_k, mean_and_interval, pass_at_k
 from reasoning_jax.sampling import Sampler, SamplingParams
 from reasoning_jax.tasks import Task
+from reasoning_jax.tools import tool_scalars
 from reasoning_jax.types import Completion, Problem, Verdict
+from reasoning_jax.verify.verifier import Verifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,21 +29,28 @@ class Evaluation:
 
 
 def evaluate(
-    sampler: Sampler, task: Task, problems: Sequence[Problem], sampling: SamplingParams
+    sampler: Sampler,
+    task: Task,
+    problems: Sequence[Problem],
+    sampling: SamplingParams,
+    verifier: Verifier,
 ) -> Evaluation:
     """Samples ``sampling.n`` completions of every problem, and one greedy completion.
 
     ``pass@1`` is the mean over samples; ``pass@k`` the unbiased estimate and ``maj@k`` the
     majority vote, for k the powers of two up to n. An answer that cannot be judged counts as
-    not right here and is reported by ``eval/unjudged``.
+    not right here and is reported by ``eval/unjudged``; ``eval/verdict/*`` counts the sampled
+    answers by reason. Answers are verified while others are sampled.
+
+    Raises:
+      TooManyFailures: more checks fail than the verifier allows.
     """
     prompts = [problem.prompt for problem in problems]
-    sampled = sampler.generate(prompts, sampling)
-    greedy = sampler.generate(prompts, dataclasses.replace(sampling, temperature=0.0, n=1))
-    verdicts = [
-        [task.grade(problem, out.text) for out in outs] for problem, outs in zip(problems, sampled)
-    ]
-    greedy_verdicts = [task.grade(problem, outs[0].text) for problem, outs in zip(problems, greedy)]
+    pending = verifier.start(task, problems, sampler.stream(prompts, sampling))
+    greedy = dataclasses.replace(sampling, temperature=0.0, n=1)
+    greedy_pending = verifier.start(task, problems, sampler.stream(prompts, greedy))
+    sampled, verdicts = pending.completions, verifier.finish(pending)
+    greedy_verdicts = [row[0] for row in verifier.finish(greedy_pending)]
 
     right = np.array([[v.correct is True for v in row] for row in verdicts])
     greedy_right = np.array([[v.correct is True] for v in greedy_verdicts])
@@ -60,6 +70,9 @@ def evaluate(
     metrics["eval/length"] = float(np.mean([len(c.tokens) for c in completions]))
     metrics["eval/unjudged"] = float(np.mean([v.correct is None for row in verdicts for v in row]))
     metrics["eval/problems"] = len(problems)
+    metrics |= {f"eval/{name}": value for name, value in tool_scalars(completions).items()}
+    reasons = collections.Counter(v.reason for row in verdicts for v in row)
+    metrics |= {f"eval/verdict/{reason}": count for reason, count in sorted(reasons.items())}
     samples = [
         sample_row(problem, outs[0], row[0])
         for problem, outs, row in zip(problems, sampled, verdicts)
@@ -72,7 +85,7 @@ def sample_row(problem: Problem, completion: Completion, verdict: Verdict) -> di
     return {
         "problem": problem.id,
         "prompt": problem.prompt,
-        "completion": completion.text,
+        "completion": completion.text if completion.transcript is None else completion.transcript,
         "gold": problem.answer,
         "verdict": verdict.correct,
         "reason": verdict.reason,

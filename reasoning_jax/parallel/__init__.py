@@ -11,13 +11,14 @@ from reasoning_jax.parallel.mesh import (
     partition,
     replicated,
 )
-from reasoning_jax.parallel.processes import is_main_process, start_processes
+from reasoning_jax.parallel.processes import exchange, is_main_process, start_processes
 
 __all__ = [
     "MESH_AXES",
     "RULES",
     "batch_ways",
     "constrain",
+    "exchange",
     "gather",
     "is_main_process",
     "make_mesh",

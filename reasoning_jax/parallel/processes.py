@@ -1,6 +1,8 @@
 """Start-up of a job of several processes."""
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 
 def start_processes(coordinator: str, count: int, index: int) -> None:
@@ -23,6 +25,17 @@ def start_processes(coordinator: str, count: int, index: int) -> None:
     if jax.config.jax_platforms == "cpu":
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(coordinator, num_processes=count, process_id=index)
+
+
+def exchange(data: bytes) -> list[bytes]:
+    """What every process of the job passed, in the order of their indices; all must call it."""
+    if jax.process_count() == 1:
+        return [data]
+    lengths = multihost_utils.process_allgather(np.array([len(data)], np.int64))
+    padded = np.zeros(int(lengths.max()), np.uint8)
+    padded[: len(data)] = np.frombuffer(data, np.uint8)
+    rows = multihost_utils.process_allgather(padded)
+    return [row[:length].tobytes() for row, length in zip(rows, lengths.ravel().tolist())]
 
 
 def is_main_process() -> bool:

@@ -22,12 +22,15 @@ from reasoning_jax.models import (
 from reasoning_jax.models.attention import check_implementation
 from reasoning_jax.models.hf import read_config
 from reasoning_jax.parallel import is_main_process, make_mesh
-from reasoning_jax.sampling import Sampler
+from reasoning_jax.sampling import Sampler, TurnSampler
+from reasoning_jax.stages.tools import Tooling, build_tooling
+from reasoning_jax.stages.verification import build_verifier
 from reasoning_jax.tasks import Task, load_task
 from reasoning_jax.text import Tokenizer, load_tokenizer
 from reasoning_jax.training.checkpoint import Checkpoints
 from reasoning_jax.training.metrics import NullLog, RunLog
 from reasoning_jax.training.state import with_shardings
+from reasoning_jax.verify.verifier import Verifier
 
 # Held until the process ends; a second run in the same process has it already.
 _LOCKS: dict[pathlib.Path, io.TextIOWrapper] = {}
@@ -42,6 +45,8 @@ class Context:
       workdir: where everything is written.
       mesh: devices.
       tokenizer, task, model: what is trained on what.
+      tooling: the tools that completions may call, if any.
+      verifier: judges answers; its workers start with the first answer that needs one.
       log: metrics and samples; writes nothing except on the main process.
       checkpoints: the run's checkpoints. Both are None until ``with_outputs``.
     """
@@ -52,6 +57,8 @@ class Context:
     tokenizer: Tokenizer
     task: Task
     model: ModelConfig
+    tooling: Tooling
+    verifier: Verifier
     log: RunLog | NullLog | None = None
     checkpoints: Checkpoints | None = None
 
@@ -80,9 +87,9 @@ class Context:
             self.config.attention,
         )
 
-    def sampler(self, params: dict) -> Sampler:
-        """A sampler over the training parameters."""
-        return Sampler(
+    def sampler(self, params: dict) -> Sampler | TurnSampler:
+        """A sampler over the training parameters, with the run's tools."""
+        sampler = Sampler(
             self.model,
             params,
             self.tokenizer,
@@ -91,6 +98,7 @@ class Context:
             self.dtype,
             self.config.attention,
         )
+        return self.tooling.wrap(sampler)
 
     def initial_params(self) -> dict:
         """The parameters a run begins with: read from the model folder, or fresh."""
@@ -133,7 +141,9 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
             f"the tokenizer has {tokenizer.vocab_size} ids but the model's embedding only "
             f"{model.vocab_size} rows; they do not belong together"
         )
-    return Context(config, workdir, mesh, tokenizer, task, model)
+    verifier = build_verifier(config.verify)
+    tooling = build_tooling(config.tools, tokenizer)
+    return Context(config, workdir, mesh, tokenizer, task, model, tooling, verifier)
 
 
 def _lock(workdir: pathlib.Path) -> None:

@@ -47,6 +47,7 @@ def measure(stage: Stage, block: ConfigDict, params: dict) -> Evaluation:
         context.task,
         problems_of(context, block),
         sampling_params(block, seed=stage.context.config.seed),
+        context.verifier,
     )
 
 

@@ -6,6 +6,9 @@ from types import ModuleType
 
 from ml_collections import ConfigDict
 
+from reasoning_jax.stages.tools import tools_block
+from reasoning_jax.stages.verification import verify_block
+
 
 def recipe(name: str, header: str = "") -> ConfigDict:
     """The top level every config has, at its defaults; stages are added with ``add_stage``.
@@ -26,12 +29,14 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     config.task_options = ConfigDict()
     config.data = ""  # folder of a file-backed task
     # sizes of the mesh axes; -1 takes the devices that are left
-    config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
+    config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1, "expert": 1})
     config.dtype = "float32"  # of the computation; parameters stay float32
     config.remat = False  # recompute each block in the backward pass
     config.attention = "xla"  # or blockwise (long rows, any device), cudnn (GPU), splash (TPU)
     config.unroll = 1  # layers per iteration of the scan; more is faster on CPUs, slower to compile
     config.sampler_rows = 512  # most completions decoded at once
+    config.tools = tools_block()  # what a policy may call while it writes
+    config.verify = verify_block()  # workers that check answers, and how many checks may fail
     return config
 
 

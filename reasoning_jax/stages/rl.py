@@ -42,6 +42,7 @@ from reasoning_jax.stages.guard import judge
 from reasoning_jax.stages.loop import Schedule, StepResult, begin, run_loop
 from reasoning_jax.stages.rollouts import collate
 from reasoning_jax.stages.stage import Stage
+from reasoning_jax.tools import tool_scalars
 from reasoning_jax.training.data import index_batches
 from reasoning_jax.training.state import TrainState
 from reasoning_jax.training.step import make_update
@@ -308,13 +309,12 @@ class _Step:
             n=block.group_size,
             seed=self.stage.seed(2, step),
         )
-        completions = context.sampler(state.params).generate(prompts, sampling, indices.tolist())
-        sampled = time.monotonic()
+        # Answers are verified while others are sampled; time/verify is what that does not hide.
+        stream = context.sampler(state.params).stream(prompts, sampling, indices.tolist())
+        pending = context.verifier.start(context.task, problems, stream)
+        completions, sampled = pending.completions, time.monotonic()
 
-        verdicts = [
-            [context.task.grade(problem, out.text) for out in outs]
-            for problem, outs in zip(problems, completions)
-        ]
+        verdicts = context.verifier.finish(pending)
         reward = self.functions["reward"]
         parts = [
             [reward.parts(problem, out, verdict) for out, verdict in zip(outs, row)]
@@ -346,6 +346,7 @@ class _Step:
                 f"gap_alarm {block.gap_alarm:g}; importance ratios are not to be trusted",
                 flush=True,
             )
+        metrics |= tool_scalars([out for outs in completions for out in outs])
         metrics = {f"rl/{name}": value for name, value in metrics.items()}
         reasons = collections.Counter(v.reason for row in verdicts for v in row)
         metrics |= {f"rl/verdict/{reason}": count for reason, count in sorted(reasons.items())}

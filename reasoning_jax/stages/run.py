@@ -56,6 +56,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
         _run_stages(context, modules)
         _export(context)
     finally:
+        context.verifier.close()
         context.checkpoints.close()
         context.log.close()
         metrics = workdir / "metrics.jsonl"

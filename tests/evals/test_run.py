@@ -7,6 +7,8 @@ import pytest
 from reasoning_jax.evals.run import evaluate
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.types import Completion, Problem, Verdict
+from reasoning_jax.verify.pool import Pool
+from reasoning_jax.verify.verifier import Verifier
 
 PROBLEMS = [
     Problem(id=f"sums/test/{i}", task="sums", prompt=prompt, answer=answer)
@@ -26,10 +28,11 @@ class FakeSampler:
     def __init__(self):
         self.asked = []
 
-    def generate(self, prompts, sampling):
+    def stream(self, prompts, sampling):
         self.asked.append(sampling)
         texts = [[GREEDY[p]] if sampling.temperature == 0 else SAMPLED[p] for p in prompts]
-        return [[self._completion(text) for text in row[: sampling.n]] for row in texts]
+        for i, row in reversed(list(enumerate(texts))):
+            yield i, [self._completion(text) for text in row[: sampling.n]]
 
     def _completion(self, text):
         tokens = tuple(range(len(text) + 1))
@@ -54,7 +57,8 @@ def sampler():
 
 def measure(sampler, **options):
     sampling = SamplingParams(temperature=0.8, top_p=0.9, seed=3, max_tokens=9, **options)
-    return evaluate(sampler, FakeTask(), PROBLEMS, sampling)
+    verifier = Verifier(Pool(), max_failures=1.0, window=1, least=1)
+    return evaluate(sampler, FakeTask(), PROBLEMS, sampling, verifier)
 
 
 def test_figures_by_hand(sampler):
@@ -79,6 +83,9 @@ def test_figures_by_hand(sampler):
         "eval/length": (11 * 2 + 1) / 12,
         "eval/unjudged": 1 / 12,
         "eval/problems": 3,
+        "eval/verdict/exact": 10,
+        "eval/verdict/no_answer": 1,
+        "eval/verdict/timeout": 1,
     }
     assert metrics == pytest.approx(expected)
 
