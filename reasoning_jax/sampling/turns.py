@@ -1,12 +1,14 @@
 """Sampling in turns: a row stops at a call of a tool, reads the result, and goes on."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 
+from reasoning_jax.parallel import exchange, is_main_process
 from reasoning_jax.sampling.engine import Row, Sampler
 from reasoning_jax.sampling.params import SamplingParams
 from reasoning_jax.text import Tokenizer
-from reasoning_jax.tools import Desk, Toolbox, encode_result
+from reasoning_jax.tools import Desk, Toolbox, ToolResult, encode_result
 from reasoning_jax.types import Completion, ToolCall
 
 
@@ -136,7 +138,7 @@ class TurnSampler:
     ) -> list[int]:
         """Answers the calls; returns the rows whose result leaves room for a token after it."""
         syntax, going_on = self._toolbox.syntax, []
-        for (i, text), result in zip(calling.items(), desk.answer(list(calling.items()))):
+        for (i, text), result in zip(calling.items(), _answers(desk, list(calling.items()))):
             body = syntax.error + result.text if result.error else result.text
             ids = encode_result(self.tokenizer, syntax, body, self._max_result_tokens)
             argument = syntax.argument(text) or ""
@@ -145,6 +147,12 @@ class TurnSampler:
             else:
                 desk.close_row(i)
         return going_on
+
+
+def _answers(desk: Desk, calls: list[tuple[int, str]]) -> list[ToolResult]:
+    """The results of the main process, on all processes: no other one calls a tool."""
+    own = desk.answer(calls) if is_main_process() else []
+    return [ToolResult(*result) for result in json.loads(exchange(json.dumps(own).encode())[0])]
 
 
 @dataclasses.dataclass

@@ -1,4 +1,7 @@
-"""Supervised fine-tuning on solutions: packed rows, loss on what follows the prompt."""
+"""Supervised fine-tuning on solutions: packed rows, loss on what follows the prompt.
+
+Where the run has tools, results that solutions show are read and not trained.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,7 +24,6 @@ from reasoning_jax.stages.blocks import (
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.loop import Decision, Schedule, StepResult, begin, run_loop
 from reasoning_jax.stages.stage import Stage
-from reasoning_jax.text import encode_example
 from reasoning_jax.text.packing import PackedRows
 from reasoning_jax.training.data import index_batches, pack_examples
 from reasoning_jax.training.losses import z_loss
@@ -174,7 +176,7 @@ def _packed(context: Context, block: ConfigDict, seed: int) -> PackedRows:
         problem = context.task.problem(block.split, index)
         if problem.solution is None:
             raise ValueError(f"problem {problem.id} has no solution to imitate")
-        example = encode_example(context.tokenizer, problem.prompt, problem.solution)
+        example = context.tooling.example(context.tokenizer, problem)
         if len(example[0]) <= block.row_tokens:
             examples.append(example)
         elif not block.drop_longer:
