@@ -11,6 +11,7 @@ import json
 from absl import flags
 from ml_collections import config_flags
 
+from launch.free_overrides import options
 from launch.sampler_flags import load_sampler, sampling_params
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="Config file, to check a workdir.")
@@ -18,6 +19,7 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a finished run.")
 MODEL = flags.DEFINE_string("model", None, "Model folder in Hugging Face format.")
 TASK = flags.DEFINE_string("task", None, "Embedded task or package.module:Class.")
 DATA = flags.DEFINE_string("data", "", "Folder of a file-backed task.")
+TASK_OPTION = flags.DEFINE_multi_string("task_option", [], "Option of the task, as key=value.")
 SPLIT = flags.DEFINE_string("split", "test", "Split to evaluate on.")
 PROBLEMS = flags.DEFINE_integer("problems", 0, "The first so many problems; 0 is all.")
 OUT = flags.DEFINE_string("out", None, "File for the metrics as JSON.")
@@ -35,7 +37,9 @@ def main(_: list[str]) -> None:
     if source is None:
         raise ValueError("nothing to evaluate: give --model=FOLDER or --workdir=DIR")
     model_folder(source)  # an unfinished run is named before anything is read
-    task = task_of_run(WORKDIR.value, TASK.value, DATA.value, CONFIG.value)
+    task = task_of_run(
+        WORKDIR.value, TASK.value, DATA.value, CONFIG.value, options(TASK_OPTION.value)
+    )
     size = task.size(SPLIT.value)
     count = PROBLEMS.value or size
     if not 1 <= count <= size:

@@ -50,6 +50,21 @@ def apply(config: ConfigDict, argv: list[str], free: list[str]) -> None:
                 block[key] = _literal(text)
 
 
+def options(pairs: list[str]) -> dict[str, object]:
+    """``key=value`` texts as keywords; values are Python literals, or text where they are none.
+
+    Raises:
+      ValueError: a text without ``=``, or one that does not begin with a name.
+    """
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"{pair!r} is no key=value")
+        found[key] = _literal(value)
+    return found
+
+
 def _literal(text: str) -> object:
     try:
         return ast.literal_eval(text)

@@ -7,11 +7,17 @@ from launch import environment  # isort: skip  (before jax starts)
 
 from absl import flags
 
+from launch.free_overrides import options
+
 PRESET = flags.DEFINE_string("preset", "mini", "Size, a name in reasoning_jax.models.PRESETS.")
 TASK = flags.DEFINE_string("task", None, "Task whose texts train the tokenizer.", required=True)
 DATA = flags.DEFINE_string("data", "", "Folder of a file-backed task.")
+TASK_OPTION = flags.DEFINE_multi_string("task_option", [], "Option of the task, as key=value.")
+SPLIT = flags.DEFINE_string("split", "train", "Split of the texts; a benchmark may have only test.")
 VOCAB_SIZE = flags.DEFINE_integer("vocab_size", 2048, "Tokens of the byte-level BPE.")
-PROBLEMS = flags.DEFINE_integer("problems", 10_000, "Training problems the tokenizer reads.")
+PROBLEMS = flags.DEFINE_integer(
+    "problems", 10_000, "The first so many problems, which the tokenizer reads."
+)
 SEED = flags.DEFINE_integer("seed", 0, "Of the weights.")
 TO = flags.DEFINE_string("to", None, "Folder to write.", required=True)
 
@@ -24,8 +30,9 @@ def main(_: list[str]) -> None:
     from reasoning_jax.tasks import load_task
     from reasoning_jax.text import train_bpe
 
-    task = load_task(TASK.value, DATA.value)
-    problems = (task.problem("train", i) for i in range(min(PROBLEMS.value, task.size("train"))))
+    task = load_task(TASK.value, DATA.value, **options(TASK_OPTION.value))
+    count = min(PROBLEMS.value, task.size(SPLIT.value))
+    problems = (task.problem(SPLIT.value, index) for index in range(count))
     texts = [problem.prompt + (problem.solution or "") for problem in problems]
     tokenizer = train_bpe(texts, VOCAB_SIZE.value, TO.value)
     config = preset(PRESET.value, tokenizer.vocab_size, {"architecture": "qwen2", "qkv_bias": True})

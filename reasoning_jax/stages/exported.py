@@ -3,6 +3,9 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
@@ -43,18 +46,27 @@ def load_exported(
 
 
 def task_of_run(
-    workdir: str | None, name: str | None, data: str, config: ConfigDict | None
+    workdir: str | None,
+    name: str | None,
+    data: str,
+    config: ConfigDict | None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Task:
     """The task asked for by name, else that of a config, else that of a workdir's run.
+
+    Args:
+      options: of the task, before those of the config or the run.
 
     Raises:
       ValueError: none of the three is given.
     """
     if name:
-        return load_task(name, data)
+        return load_task(name, data, **options)
     if config is not None:
-        return load_task(config.task, data or config.data, **config.task_options)
+        return load_task(config.task, data or config.data, **{**config.task_options, **options})
     if workdir:
         saved = json.loads((pathlib.Path(workdir) / "config.json").read_text())
-        return load_task(saved["task"], data or saved["data"], **saved["task_options"])
+        return load_task(
+            saved["task"], data or saved["data"], **{**saved["task_options"], **options}
+        )
     raise ValueError("no task: give --task=NAME, or --workdir of a run that has one")

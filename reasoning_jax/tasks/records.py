@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -41,6 +42,14 @@ def text(record: Mapping[str, Any], *names: str) -> str:
     return value.strip()
 
 
+def raw_text(record: Mapping[str, Any], name: str) -> str:
+    """A text as it stands, blanks at its ends included; ValueError unless the field is one."""
+    value = record.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"expected a text {name!r}, got {value!r}")
+    return value
+
+
 def numeral(record: Mapping[str, Any], *names: str) -> str:
     """A number, or a text that states one, as the shortest exact text: 27.0 -> "27".
 
@@ -50,10 +59,11 @@ def numeral(record: Mapping[str, Any], *names: str) -> str:
     value = _value(record, names)
     if isinstance(value, str) and value.strip():
         return value.strip()
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    if not real or not math.isfinite(value):
+        raise ValueError(f"expected a number {_spell(names)}, got {value!r}")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise ValueError(f"expected a number {_spell(names)}, got {value!r}")
     return str(value)
 
 

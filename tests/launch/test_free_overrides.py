@@ -46,3 +46,17 @@ def test_text_stays_text_and_the_config_stays_locked():
 def test_a_block_that_does_not_exist_is_named():
     with pytest.raises(ValueError, match=r"--config.ppo.policy_loss.high.*no key 'ppo'"):
         overridden("--config.ppo.policy_loss.high=0.2")
+
+
+def test_options_are_literals_or_text():
+    assert free_overrides.options(
+        ["length=4", "prompt='Q: {question}\\nA: '", "form=a=b", "x="]
+    ) == {
+        "length": 4,
+        "prompt": "Q: {question}\nA: ",
+        "form": "a=b",
+        "x": "",
+    }
+    for bad in ("length", "=4", "a b=4"):
+        with pytest.raises(ValueError, match=rf"'{bad}' is no key=value"):
+            free_overrides.options([bad])
