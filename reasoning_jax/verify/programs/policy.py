@@ -107,14 +107,20 @@ def _bubblewrap(control: int) -> Start:
     for capability in capabilities:
         argv += ["--cap-add", f"CAP_{capability}"]
     for path in _readable():
-        if os.path.islink(path):
-            argv += ["--symlink", os.readlink(path), path]
-        else:
-            argv += ["--ro-bind-try", path, path]
-    argv += ["--ro-bind", str(_INSIDE), "/sandbox/inside", "--proc", "/proc", "--dev", "/dev"]
+        argv += _visible(path, path)
+    argv += [*_visible(str(_INSIDE), "/sandbox/inside"), "--proc", "/proc", "--dev", "/dev"]
     argv += ["--remount-ro", "/dev", "--size", str(FOLDER_BYTES), "--tmpfs", "/tmp"]
     argv += ["--remount-ro", "/", "--chdir", "/tmp", "--", *_python(policy, "/sandbox")]
     return Start(tuple(argv), {}, None)
+
+
+def _visible(source: str, path: str) -> list[str]:
+    if os.path.islink(source):
+        return ["--symlink", os.readlink(source), path]
+    above = reversed(pathlib.PurePath(path).parents)
+    # Folders that bubblewrap makes on the way would be closed to other users.
+    made = [part for p in above if p.name for part in ("--perms", "0755", "--dir", str(p))]
+    return [*made, "--ro-bind", source, path]
 
 
 def _python(policy: dict[str, Any], code: str) -> tuple[str, ...]:

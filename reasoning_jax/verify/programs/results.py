@@ -12,7 +12,7 @@ class Outcome:
       reason: "passed"; "wrong_output" (of stdout), "wrong_value" (of a call), "failed_assert";
         "exception:<Type>", "syntax_error", "no_function", "exit_code"; "early_exit" (ended before
         it answered), "bad_reply", "unsupported_value"; "timeout" (CPU or wall), "memory",
-        "output_limit", "file_limit", "crash" (signal). With ``passed`` None: "broken_test" and
+        "output_limit", "file_limit", "crash" (a signal). With ``passed`` None: "broken_test" and
         "sandbox_lost".
       detail: for people, at most a few hundred characters.
       cpu_seconds: processor time of the program.

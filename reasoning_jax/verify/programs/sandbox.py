@@ -41,8 +41,9 @@ class End:
 class Sandbox:
     """One warm zygote at an isolation level. Not thread-safe: one user at a time.
 
-    Args:
-      level: one of `policy.LEVELS`.
+    Attributes:
+      level: one of `policy.LEVELS`, as given.
+      busy: a program runs in it.
 
     Raises:
       IsolationError: when it does not start, with what it said.
@@ -51,7 +52,7 @@ class Sandbox:
     def __init__(self, level: str):
         self.level = level
         self._owner = os.getpid()
-        self._busy = False
+        self.busy = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         try:
@@ -92,9 +93,7 @@ class Sandbox:
     @property
     def usable(self) -> bool:
         """Whether it is of this process, alive, and free for the next program."""
-        return (
-            self._owner == os.getpid() and not self._busy and self._process.poll() is None
-        )
+        return self._owner == os.getpid() and not self.busy and self._process.poll() is None
 
     def fileno(self) -> int:
         """What to poll for the end of the program."""
@@ -114,7 +113,7 @@ class Sandbox:
         request = {"op": "start", "limits": dataclasses.asdict(limits) | {"session": session}}
         with memory_file(json.dumps(job).encode()) as payload:
             self._send(request, (payload, *fds))
-        self._busy = True
+        self.busy = True
 
     def renew(self) -> None:
         """Begins a call of a session: its CPU bound counts from here."""
@@ -132,7 +131,7 @@ class Sandbox:
         message = self._receive(timeout)
         if message is None:
             return None
-        self._busy = False
+        self.busy = False
         return End(message["end"]["code"], message["end"]["why"], message["end"]["cpu"])
 
     def stop(self, why: str) -> End:

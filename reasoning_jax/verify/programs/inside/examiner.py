@@ -6,7 +6,7 @@ import importlib
 import symtable
 import sys
 
-from inside import codec, frames, peer
+from inside import codec, frames, peer, reasons
 
 _FIND = 0  # what a program exports first: name -> object
 
@@ -64,10 +64,7 @@ def _failure(error):
 
 
 def _of_program(name, text):
-    reasons = {"NoFunction": "no_function", "SyntaxError": "syntax_error", "MemoryError": "memory"}
-    reasons |= {"IndentationError": "syntax_error", "TabError": "syntax_error"}
-    reasons |= {"SystemExit": "early_exit", "Unsupported": "unsupported_value"}
-    return {"reason": reasons.get(name, f"exception:{name}"), "detail": text}
+    return {"reason": reasons.of_exception(name), "detail": text}
 
 
 def _message(reason, error):

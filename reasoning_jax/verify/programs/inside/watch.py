@@ -12,31 +12,24 @@ def processes(policy, first):
     """Ids of all processes of the sandbox, the zygote left out.
 
     Args:
-      policy: "namespace" (the zygote is process 1 of its own) and "uid", as for `confine`.
+      policy: "namespace" (the zygote is process 1 of its own), "uid" and "seccomp", as for
+        `harden.confine`.
       first: the process that was forked, alone where it may start no others.
     """
-    if not policy["namespace"] and policy["uid"] is None:
-        return [first]
-    found = []
-    with os.scandir("/proc") as entries:
-        for entry in entries:
-            if entry.name.isdigit() and _belongs(entry, policy):
-                found.append(int(entry.name))
-    return found
+    if policy["namespace"]:
+        return [pid for pid in _visible() if pid != 1]
+    if policy["uid"] is not None:
+        return [pid for pid in _visible() if _owner(pid) == policy["uid"]]
+    return [first] if policy["seccomp"] else _descendants(os.getpid())
 
 
 def usage(pids):
     """(CPU seconds, resident bytes) of living processes and those of their ended children."""
     ticks = pages = 0
     for pid in pids:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name, in parentheses, may hold anything.
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(map(int, fields[11:15]))
-        pages += int(fields[21])
+        if fields := _fields(pid):
+            ticks += sum(map(int, fields[11:15]))
+            pages += int(fields[21])
     return ticks / _TICK, pages * _PAGE
 
 
@@ -48,26 +41,53 @@ def ended_seconds():
 
 def end_all(policy, first):
     """Kills every process of the sandbox and returns when none is left."""
-    if policy["namespace"]:
-        _kill(-1)
-    elif policy["uid"] is not None:
-        _kill_as(policy["uid"])
-    else:
-        _kill(first)
     while True:
+        if policy["namespace"]:
+            _kill(-1)
+        elif policy["uid"] is not None:
+            _kill_as(policy["uid"])
+        else:
+            for pid in processes(policy, first):
+                _kill(pid)
+        # Orphans become children of the zygote.
         try:
-            os.waitpid(-1, 0)
+            while os.waitpid(-1, 0):
+                if policy["uid"] is None and not policy["seccomp"]:
+                    break
         except ChildProcessError:
             return
 
 
-def _belongs(entry, policy):
-    if policy["namespace"]:
-        return entry.name != "1"
+def _visible():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _owner(pid):
     try:
-        return entry.stat().st_uid == policy["uid"]
+        return os.stat(f"/proc/{pid}").st_uid
     except OSError:
-        return False
+        return None
+
+
+def _descendants(root):
+    parents = {}
+    for pid in _visible():
+        if fields := _fields(pid):
+            parents[pid] = int(fields[1])
+    found = [root]
+    for parent in found:
+        found += [pid for pid, above in parents.items() if above == parent]
+    return found[1:]
+
+
+def _fields(pid):
+    """What /proc/PID/stat says, from the state on; [] for a process that has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may hold anything.
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
 
 
 def _kill(pid):
