@@ -19,11 +19,13 @@ TASKS = {
     "countdown": {},
     "knights": {},
     "dag": {},
+    "bigchain": {},
 }
 VARIANTS = [
     *TASKS.items(),
     ("modchain", {"length": 3, "modulus": 5, "operations": "+-"}),
     ("modchain", {"modulus": 97}),
+    ("bigchain", {"length": 3, "digits": 2, "way": "alone"}),
     ("wordchain", {"length": 7, "maximum": 200}),
     ("countdown", {"count": 4, "misses": 6}),
     ("knights", {"people": 3}),
