@@ -67,7 +67,7 @@ def evaluate(
             [[v.extracted for v in row] for row in verdicts], right.tolist(), k
         )
     metrics["eval/truncated"] = float(np.mean([c.finish_reason == "length" for c in completions]))
-    metrics["eval/length"] = float(np.mean([len(c.tokens) for c in completions]))
+    metrics["eval/length"] = float(np.mean([_written(c) for c in completions]))
     metrics["eval/unjudged"] = float(np.mean([v.correct is None for row in verdicts for v in row]))
     metrics["eval/problems"] = len(problems)
     metrics |= {f"eval/{name}": value for name, value in tool_scalars(completions).items()}
@@ -78,6 +78,11 @@ def evaluate(
         for problem, outs, row in zip(problems, sampled, verdicts)
     ]
     return Evaluation(metrics, samples)
+
+
+def _written(completion: Completion) -> int:
+    """How many tokens the policy sampled; results of tools are not its own."""
+    return len(completion.tokens) if completion.sampled is None else sum(completion.sampled)
 
 
 def sample_row(problem: Problem, completion: Completion, verdict: Verdict) -> dict:
