@@ -12,11 +12,12 @@ from inside import codec, frames
 
 DEEP = 10_000  # nesting of values, linked lists for instance
 _OPERATIONS = {
-    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
+    "call": lambda target, /, *args, **kwargs: target(*args, **kwargs),
     "get": getattr,
     "iter": iter,
     "next": next,
     "len": len,
+    "truth": bool,
     "item": operator.getitem,
 }
 # The program may be asked for anything; of the examiner it may only call what it was handed.
@@ -172,7 +173,7 @@ class Peer:
 
 
 class Handle:
-    """An object of the other side. Never equal, true or false: those belong to the examiner."""
+    """An object of the other side. Never equal to anything: equality belongs to the examiner."""
 
     __slots__ = ("_id", "_peer")
 
@@ -216,7 +217,11 @@ class Handle:
         raise Opaque("an object of the program is not plain data and cannot be compared")
 
     def __bool__(self):
-        raise Opaque("an object of the program is not plain data and has no truth value")
+        # An object that is true when asked gains a program nothing: it may as well return True.
+        truth = self._ask("truth")
+        if type(truth) is not bool:
+            raise Opaque("the truth value is no bool")
+        return truth
 
     __ne__ = __eq__
     __hash__ = object.__hash__
