@@ -12,20 +12,57 @@ _STOP = flags.DEFINE_multi_string("stop", [], "String that ends a completion; ma
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of model and cache.")
 _FSDP = flags.DEFINE_integer("fsdp", 1, "Devices that share every parameter.")
 _TENSOR = flags.DEFINE_integer("tensor", 1, "Devices that share every layer's work.")
+_EXPERT = flags.DEFINE_integer("expert", 1, "Devices that share the experts of every layer.")
+_TOOL = flags.DEFINE_multi_string(
+    "tool",
+    None,
+    "Function that makes a tool, as reasoning_jax.tools.calculator; may be repeated. The default "
+    "are the tools of the run in a workdir; empty is none.",
+)
+_TOOL_SYNTAX = flags.DEFINE_multi_string(
+    "tool_syntax", [], "Delimiter of calls or results, as call_start=<tool>; may be repeated."
+)
+_MAX_TURNS = flags.DEFINE_integer("max_turns", None, "Times to write in one completion with tools.")
+_MAX_RESULT_TOKENS = flags.DEFINE_integer("max_result_tokens", None, "Of what a tool answers.")
 
 
 def load_sampler(source: str):
-    """A Sampler of a model folder or of the workdir of a finished run, over all devices."""
+    """A sampler of a model folder or of the workdir of a finished run, with its tools.
+
+    It runs over all devices.
+    """
     import jax.numpy as jnp
 
     from reasoning_jax.parallel import make_mesh
     from reasoning_jax.sampling import Sampler
     from reasoning_jax.stages.exported import load_exported
+    from reasoning_jax.stages.tools import build_tooling
 
-    mesh = make_mesh(fsdp=_FSDP.value, tensor=_TENSOR.value)
+    mesh = make_mesh(fsdp=_FSDP.value, tensor=_TENSOR.value, expert=_EXPERT.value)
     dtype = jnp.dtype(_DTYPE.value)
     config, params, tokenizer = load_exported(source, mesh, dtype)
-    return Sampler(config, params, tokenizer, mesh, dtype=dtype)
+    sampler = Sampler(config, params, tokenizer, mesh, dtype=dtype)
+    return build_tooling(_tools(source), tokenizer).wrap(sampler)
+
+
+def _tools(source: str) -> dict:
+    """The tools block of a run, with what the flags say instead."""
+    from reasoning_jax.stages.tools import tools_of_run
+
+    block = tools_of_run(source)
+    if _TOOL.value is not None:
+        block["use"] = [name for name in _TOOL.value if name]
+    for name, flag in (("max_turns", _MAX_TURNS), ("max_result_tokens", _MAX_RESULT_TOKENS)):
+        if flag.value is not None:
+            block[name] = flag.value
+    for delimiter in _TOOL_SYNTAX.value:
+        name, _, text = delimiter.partition("=")
+        if name not in block["syntax"]:
+            raise ValueError(
+                f"--tool_syntax={delimiter}: choose one of {', '.join(block['syntax'])}"
+            )
+        block["syntax"] = block["syntax"] | {name: text}
+    return block
 
 
 def sampling_params():

@@ -7,16 +7,17 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-MESH_AXES = ("data", "fsdp", "tensor")
+MESH_AXES = ("data", "fsdp", "expert", "tensor")
 
 # logical axis of an array -> mesh axes that split it
 RULES: dict[str, tuple[str, ...]] = {
-    "batch": ("data", "fsdp"),
+    "batch": ("data", "fsdp", "expert"),
     "embed": ("fsdp",),
     "vocab": ("tensor",),
     "heads": ("tensor",),
     "kv_heads": ("tensor",),
     "mlp": ("tensor",),
+    "expert": ("expert",),
 }
 
 # Axes split for storage alone: a weight is gathered over them where it is used.
@@ -24,15 +25,19 @@ STORAGE_ONLY = ("embed",)
 
 
 def make_mesh(
-    data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[jax.Device] | None = None
+    data: int = -1,
+    fsdp: int = 1,
+    tensor: int = 1,
+    expert: int = 1,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Mesh:
-    """A (data, fsdp, tensor) mesh; one size may be -1: all the devices that are left.
+    """A (data, fsdp, expert, tensor) mesh; one size may be -1: all the devices that are left.
 
     Raises:
       ValueError: when the sizes do not multiply to the number of devices.
     """
     devices = list(jax.devices() if devices is None else devices)
-    sizes = [data, fsdp, tensor]
+    sizes = [data, fsdp, expert, tensor]
     if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
         raise ValueError(f"mesh sizes {dict(zip(MESH_AXES, sizes))}: each >= 1, at most one -1")
     fixed = math.prod(size for size in sizes if size != -1)
@@ -41,7 +46,8 @@ def make_mesh(
     if math.prod(sizes) != len(devices):
         raise ValueError(
             f"mesh {dict(zip(MESH_AXES, sizes))} needs {math.prod(sizes)} devices "
-            f"but there are {len(devices)}; set mesh.data, mesh.fsdp, mesh.tensor to match"
+            f"but there are {len(devices)}; set mesh.data, mesh.fsdp, mesh.tensor and "
+            "mesh.expert to match"
         )
     return Mesh(np.asarray(devices).reshape(sizes), MESH_AXES)
 

@@ -7,6 +7,7 @@ import pytest
 
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig
 from reasoning_jax.models.moe import MoE, load_balance_loss
+from reasoning_jax.parallel import make_mesh, put_batch
 
 CONFIG = ModelConfig(
     vocab_size=8,
@@ -62,6 +63,49 @@ def test_ragged_products_equal_a_dense_reference(change):
     y = MoE(config).apply({"params": params}, x)
     expected = dense_reference(params, config.moe, x.reshape(12, 6).astype(np.float64))
     np.testing.assert_allclose(y.reshape(12, 6), expected, atol=1e-5)
+
+
+def boxless(config, x):
+    return jax.tree.map(
+        lambda box: box.unbox(),
+        MoE(config).init(jax.random.key(1), x)["params"],
+        is_leaf=lambda p: hasattr(p, "unbox"),
+    )
+
+
+@pytest.mark.parametrize(
+    "sizes", [(8, 1, 1, 1), (2, 1, 1, 4), (1, 1, 7, 1), (1, 2, 1, 2), (3, 1, 1, 2)]
+)
+def test_values_and_gradients_over_meshes_of_tokens_experts_and_width(sizes):
+    config = dataclasses.replace(CONFIG, moe=MixtureOfExperts(n_experts=4, top_k=2, d_ff=7))
+    x, slope = jax.random.normal(jax.random.key(0), (2, 8, 4, 6))
+    params = boxless(config, x)
+
+    def loss(mesh):
+        def of(params, x):
+            return jnp.sum(slope * MoE(config, mesh).apply({"params": params}, x))
+
+        return jax.jit(jax.value_and_grad(of, argnums=(0, 1)))(params, x)
+
+    mesh = make_mesh(*sizes, devices=jax.devices()[: int(np.prod(sizes))])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), loss(mesh), loss(None))
+
+
+def test_no_token_leaves_its_device_but_along_the_expert_axis():
+    x = jnp.zeros((8, 4, 6))
+    params = boxless(CONFIG, x)
+
+    def collectives(mesh) -> set[str]:
+        apply = jax.jit(lambda params, x: MoE(CONFIG, mesh).apply({"params": params}, x))
+        text = apply.lower(params, put_batch(x, mesh)).compile().as_text()
+        return {
+            name
+            for name in ("all-gather", "all-reduce", "all-to-all", "collective-permute")
+            if f" {name}(" in text or f" {name}-start(" in text
+        }
+
+    assert collectives(make_mesh(8)) == set()
+    assert "all-gather" in collectives(make_mesh(2, 1, 1, 4))
 
 
 def test_balance_loss_by_hand():

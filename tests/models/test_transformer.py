@@ -152,9 +152,10 @@ def test_remat_changes_nothing(reference, batch):
     assert_close(again_gradient, gradient)
 
 
-def test_a_mesh_changes_nothing(reference, batch):
+@pytest.mark.parametrize("sizes", [(2, 2, 2, 1), (1, 2, 2, 2), (1, 1, 1, 8)], ids=str)
+def test_a_mesh_changes_nothing(reference, batch, sizes):
     config, params, loss, gradient = reference
-    mesh = make_mesh(2, 2, 2)
+    mesh = make_mesh(*sizes)
     sharded = jax.device_put(params, param_shardings(config, mesh))
     model = Transformer(config, mesh)
     logits = jax.jit(model.apply)({"params": sharded}, batch)

@@ -18,10 +18,11 @@ def shape_of(mesh):
 
 
 def test_minus_one_takes_the_devices_that_are_left():
-    assert shape_of(parallel.make_mesh()) == (8, 1, 1)
-    assert shape_of(parallel.make_mesh(fsdp=2, tensor=2)) == (2, 2, 2)
-    assert shape_of(parallel.make_mesh(1, -1, 2)) == (1, 4, 2)
-    assert shape_of(parallel.make_mesh(devices=jax.devices()[:1])) == (1, 1, 1)
+    assert shape_of(parallel.make_mesh()) == (8, 1, 1, 1)
+    assert shape_of(parallel.make_mesh(fsdp=2, tensor=2)) == (2, 2, 1, 2)
+    assert shape_of(parallel.make_mesh(data=1, fsdp=2, expert=-1)) == (1, 2, 4, 1)
+    assert shape_of(parallel.make_mesh(1, -1, 2)) == (1, 4, 1, 2)
+    assert shape_of(parallel.make_mesh(devices=jax.devices()[:1])) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("sizes", [(2, 2, 1), (-1, 3, 1), (-1, 16, 1), (16, 1, 1)])
@@ -39,11 +40,12 @@ def test_sizes_without_meaning_are_refused(sizes):
 @pytest.mark.parametrize(
     "axes, shape, spec",
     [
-        (("batch", None), (8, 5), P(("data", "fsdp"), None)),
+        (("batch", None), (8, 5), P(("data", "fsdp", "expert"), None)),
         (("vocab", "embed"), (32, 6), P("tensor", "fsdp")),
         (("embed", "heads", None), (6, 4, 3), P("fsdp", "tensor", None)),
         (("embed", "kv_heads", None), (6, 1, 3), P("fsdp", None, None)),
         (("mlp", "embed"), (7, 5), P(None, None)),
+        (("expert", "embed", "mlp"), (4, 6, 8), P("expert", "fsdp", "tensor")),
         (("batch", None, "vocab"), (6, 3, 8), P(None, None, "tensor")),
         ((None,), (8,), P(None)),
         (("no_rule",), (8,), P(None)),
@@ -66,8 +68,9 @@ def test_partition_wants_an_axis_for_every_dimension(mesh):
         parallel.partition(mesh, ("batch",), (8, 2))
 
 
-def test_batch_ways_are_data_times_fsdp(mesh):
+def test_batch_ways_are_data_times_fsdp_times_expert(mesh):
     assert parallel.batch_ways(mesh) == 4
+    assert parallel.batch_ways(parallel.make_mesh(1, 2, 1, 4)) == 8
     assert parallel.batch_ways(parallel.make_mesh(1, 1, 8)) == 1
 
 
