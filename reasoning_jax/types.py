@@ -84,11 +84,13 @@ class Verdict:
       correct: True, False, or None when it cannot be judged.
       reason: which rule decided, a short stable word such as ``"exact"`` or ``"no_answer"``.
       extracted: the answer found in the response, equal ones in one spelling; or None.
+      path: name of the extraction policy that found it, or None where none was needed.
     """
 
     correct: bool | None
     reason: str
     extracted: str | None = None
+    path: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from reasoning_jax.types import Verdict
 
 MAX_LITERAL = 1_000  # characters; longer numerals are compared as strings only
 
-_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?"
+_DECIMAL = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)?(?:\.[0-9]*)?"
 # The sign and the currency mark come in either order: -$5, $-5.
 _AFFIXES = re.compile(
     r"(?P<sign>[-+]?\s?(?:\\?\$)?|\\?\$\s?[-+])\s?(?P<magnitude>[^-+$%].*?)\s?(?P<percent>\\?%)?"

@@ -1,21 +1,54 @@
-"""Where the answer stands in a response: one small policy `text -> str | None` for each habit.
+r"""Where the answer stands in a response: one small policy `text -> str | None` for each habit.
 
-Extraction says nothing about equality. Every policy is linear in the text and never raises.
+Extraction says nothing about equality. Every policy is linear in the text and never raises. Those
+of `MARKED` need a mark that the writer set on purpose and are fit for rewards; those of
+`EVALUATION` go on to guess, for measuring models that were never asked for a mark.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable
 
 Policy = Callable[[str], str | None]
 
 _BRACES = re.compile(r"\\{1,2}f?boxed\s*\{|\\.|[{}]", re.DOTALL)
+# What may stand between boxes that are one answer: "and", commas, math delimiters, a label.
+_JOINT = re.compile(
+    r"(?:[^\S\n]|\n(?!\s*\n)|[$,;&]|\\\\|\\[()\[\],;!: ]|\\q?quad|\\text\{[\s,]*(?:and|or)?[\s,]*\}"
+    r"|\b(?:and|or)\b)*(?:[A-Za-z](?:_\{?[A-Za-z0-9]\}?)?\s*=\s*)?"
+)
+_OR = re.compile(r"\bor\b")
+_MAX_JOINT = 60  # characters
 _HASHES = re.compile("####")
 _STATED = (
     re.compile(r"final answer(?: is\b:?|:)", re.IGNORECASE),
     re.compile(r"answer is\b:?", re.IGNORECASE),
+    re.compile(
+        r"^\W{0,4}(?:answer|A)\W{0,4}:|答案(?:是|为|:|：)|(?:réponse(?: finale)? est|respuesta"
+        r"(?: final)? es|antwort(?: ist|:)|risposta è|resposta é|ответ(?:\s*:|\s+—))\s*:?",
+        re.IGNORECASE | re.MULTILINE,
+    ),
 )
-_SENTENCE_END = re.compile(r"\.(?=\s|$)")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?%?")
+_HOPED = re.compile(r"final answer(?: is\b|:)\s*([^\n]{1,300}?)\s*\.?\s*I hope", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|。")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.,])(?:(?<![)\]}])[-+])?"
+    r"(?:[0-9]+(?:,[0-9]{3})*(?:[.,][0-9]+)?(?:/[0-9]+)?|\.[0-9]+|\\[dt]?frac\{[0-9]+\}\{[0-9]+\})%?"
+)
+_MATH_MARK = re.compile(r"(?<!\\)\$\$|(?<!\\)\$|\\[()\[\]]")
+_MATH_CLOSE = {r"\(": r"\)", r"\[": r"\]"}
+_NOT_PROSE = re.compile(r"\\text\s*\{[^{}]*\}|\\[A-Za-z]+|\b(?:and|or|sqrt|sin|cos|tan|log|ln)\b")
+_TWO_WORDS = re.compile(r"[A-Za-zÀ-ÿ']{2,}[ ,]+[A-Za-zÀ-ÿ']{2,}")
+_WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
+_OTHER_SCRIPT = re.compile(r"[\u0400-\u06ff\u0900-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """An answer and the name of the policy that found it."""
+
+    text: str
+    path: str
 
 
 def after_think(text: str) -> str | None:
@@ -25,32 +58,102 @@ def after_think(text: str) -> str | None:
 
 
 def boxed(text: str) -> str | None:
-    r"""The content of the last balanced ``\boxed{...}`` (the innermost of nested ones)."""
-    open_braces: list[tuple[int, bool]] = []
-    last_start, content = -1, None
+    r"""The content of the last balanced ``\boxed{...}`` (the innermost of nested ones).
+
+    Boxes before it with only "and", commas or labels between belong to the same answer: their
+    contents are joined by commas.
+    """
+    if "boxed" not in text and "fbox" not in text:
+        return None
+    open_braces: list[tuple[int, int, bool]] = []
+    boxes: list[tuple[int, int, str]] = []  # where each begins and ends, and its content
     for token in _BRACES.finditer(text):
         opens_box = len(token[0]) > 2
         if opens_box or token[0] == "{":
-            open_braces.append((token.end(), opens_box))
+            open_braces.append((token.start(), token.end(), opens_box))
         elif token[0] == "}" and open_braces:
-            start, is_box = open_braces.pop()
-            if is_box and start > last_start:
-                last_start, content = start, text[start : token.start()].strip()
-    return content
+            begin, start, is_box = open_braces.pop()
+            if is_box and (not boxes or begin > boxes[-1][0]):
+                boxes.append((begin, token.end(), text[start : token.start()].strip()))
+    if not boxes:
+        return None
+    begin, _, content = boxes.pop()
+    contents, joints = [content], []
+    while boxes:
+        earlier, end, content = boxes.pop()
+        if begin - end > _MAX_JOINT or not _JOINT.fullmatch(text, end, begin):
+            break
+        if content not in contents:
+            contents.append(content)
+            joints.append(" or " if _OR.search(text, end, begin) else ", ")
+        begin = earlier
+    pairs = zip(reversed(contents), (*reversed(joints), ""))
+    return "".join(content + joint for content, joint in pairs)
+
+
+def cut_box(text: str) -> str | None:
+    r"""The rest of the line after a last ``\boxed{`` without an end. For evaluation only."""
+    _, mark, rest = text.rpartition(r"\boxed{")
+    return rest.split("\n", 1)[0].strip(" $") or None if mark else None
 
 
 def after_hashes(text: str) -> str | None:
     """The rest of the line after the last ``####``, the mark of GSM8K."""
-    return _rest_of_line(_HASHES, text)
+    mark = _last(_HASHES, text)
+    return text[mark.end() :].split("\n", 1)[0].strip() if mark else None
+
+
+def hoped(text: str) -> str | None:
+    """X in the last "final answer is X. I hope it is correct", the mark of Minerva's prompt."""
+    mark = _last(_HOPED, text)
+    if mark is None or "boxed" in mark[1]:
+        return None
+    inner = _STATED[0].split(mark[1])[-1].strip()
+    return _brief(inner)
 
 
 def stated(text: str) -> str | None:
-    """The rest of the sentence after the last "final answer is" (or ":"), else "answer is"."""
+    """The rest of the sentence after the last "final answer is" (or ":"), else "answer is".
+
+    Else after "Answer:" or "A:" at the head of a line, or what other languages say for it. Where
+    the line ends at the mark, the next line with text is taken.
+    """
     for phrase in _STATED:
-        sentence = _rest_of_line(phrase, text)
-        if sentence is not None:
-            return _SENTENCE_END.split(sentence, maxsplit=1)[0].strip()
+        mark = _last(phrase, text)
+        if mark is not None:
+            line, _, rest = text[mark.end() :].partition("\n")
+            sentence = line.strip() or rest.strip().split("\n", 1)[0]
+            return _SENTENCE_END.split(sentence, maxsplit=1)[0].strip(" *:")
     return None
+
+
+def stated_briefly(text: str) -> str | None:
+    """As `stated`; of a sentence in words, its last formula or number. For evaluation only."""
+    sentence = stated(text)
+    return None if sentence is None else _brief(sentence)
+
+
+def bare(text: str) -> str | None:
+    """The text itself when it is a formula, a number or a few words, and no sentence."""
+    text = text.strip()
+    return text if text and not _is_prose(text) else None
+
+
+def last_math(text: str) -> str | None:
+    r"""The last ``$...$``, ``\(...\)`` or ``\[...\]``, no number after it. For evaluation only."""
+    found, opened = None, None
+    for mark in _MATH_MARK.finditer(text):
+        if opened is None:
+            opened = mark if mark[0] not in _MATH_CLOSE.values() else None
+        elif mark[0] == _MATH_CLOSE.get(opened[0], opened[0]):
+            content = text[opened.end() : mark.start()].strip()
+            found = (content, mark.end()) if content else found
+            opened = None
+        elif mark[0] in _MATH_CLOSE:
+            opened = mark
+    if found is None or _NUMBER.search(text, found[1]):
+        return None
+    return found[0]
 
 
 def last_number(text: str) -> str | None:
@@ -65,13 +168,27 @@ def whole(text: str) -> str:
 
 
 MARKED: tuple[Policy, ...] = (boxed, after_hashes, stated)
+EVALUATION: tuple[Policy, ...] = (
+    *(hoped, boxed, after_hashes, stated_briefly, cut_box, bare, last_math, last_number, whole),
+)
+GOLD: tuple[Policy, ...] = (hoped, boxed, after_hashes, stated, cut_box, whole)
 
 
-def extract(text: str, policies: Iterable[Policy] = MARKED) -> str | None:
+def find(text: str, policies: Iterable[Policy] = MARKED) -> Found | None:
     """The first policy's find in the text (after ``</think>`` where there is one), or None."""
     rest = after_think(text)
     text = text if rest is None else rest
-    return next((found for policy in policies if (found := policy(text)) is not None), None)
+    for policy in policies:
+        found = policy(text)
+        if found is not None:
+            return Found(found, policy.__name__)
+    return None
+
+
+def extract(text: str, policies: Iterable[Policy] = MARKED) -> str | None:
+    """The text that `find` finds, or None."""
+    found = find(text, policies)
+    return None if found is None else found.text
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -81,6 +198,23 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _rest_of_line(mark: re.Pattern[str], text: str) -> str | None:
-    found = _last(mark, text)
-    return text[found.end() :].split("\n", 1)[0].strip() if found else None
+def _brief(sentence: str) -> str:
+    if not _is_prose(sentence):
+        return sentence
+    return last_math(sentence) or last_number(sentence) or sentence
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text is a sentence around its answer: words side by side, or beside formulas."""
+    if _OTHER_SCRIPT.search(text):
+        return True
+    outside, end, opened = [], 0, None
+    for mark in _MATH_MARK.finditer(text):
+        if opened is None:
+            outside.append(text[end : mark.start()])
+            opened = mark[0]
+        elif mark[0] == _MATH_CLOSE.get(opened, opened):
+            opened, end = None, mark.end()
+    outside.append(text[end:] if opened is None else "")
+    plain = _NOT_PROSE.sub(" ; ", " ; ".join(outside))
+    return bool(_TWO_WORDS.search(plain) or (len(outside) > 1 and _WORD.search(plain)))

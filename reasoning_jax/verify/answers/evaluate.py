@@ -1,0 +1,95 @@
+"""The value of a SymPy tree at a point, in mpmath's arithmetic at its working precision.
+
+SymPy's own code printer is not used: it writes integers as Python's, whose quotients are floats.
+"""
+
+from collections.abc import Callable, Mapping
+
+import mpmath
+import sympy
+
+_FUNCTIONS: dict[type, Callable] = {
+    sympy.exp: mpmath.exp,
+    sympy.sin: mpmath.sin,
+    sympy.cos: mpmath.cos,
+    sympy.tan: mpmath.tan,
+    sympy.cot: mpmath.cot,
+    sympy.sec: mpmath.sec,
+    sympy.csc: mpmath.csc,
+    sympy.asin: mpmath.asin,
+    sympy.acos: mpmath.acos,
+    sympy.atan: mpmath.atan,
+    sympy.acot: mpmath.acot,
+    sympy.asec: mpmath.asec,
+    sympy.acsc: mpmath.acsc,
+    sympy.sinh: mpmath.sinh,
+    sympy.cosh: mpmath.cosh,
+    sympy.tanh: mpmath.tanh,
+    sympy.coth: mpmath.coth,
+    sympy.asinh: mpmath.asinh,
+    sympy.acosh: mpmath.acosh,
+    sympy.atanh: mpmath.atanh,
+    sympy.Abs: abs,
+    sympy.floor: mpmath.floor,
+    sympy.ceiling: mpmath.ceil,
+    sympy.factorial: mpmath.factorial,
+    sympy.factorial2: mpmath.fac2,
+    sympy.gamma: mpmath.gamma,
+    sympy.binomial: mpmath.binomial,
+    sympy.Max: max,
+    sympy.Min: min,
+    sympy.Mod: lambda a, b: a % b,
+    sympy.sign: mpmath.sign,
+    sympy.re: mpmath.re,
+    sympy.im: mpmath.im,
+    sympy.arg: mpmath.arg,
+    sympy.conjugate: mpmath.conj,
+    sympy.UnevaluatedExpr: lambda value: value,
+}
+_CONSTANTS = {
+    sympy.pi: lambda: +mpmath.pi,
+    sympy.E: lambda: +mpmath.e,
+    sympy.I: lambda: mpmath.mpc(0, 1),
+    sympy.EulerGamma: lambda: +mpmath.euler,
+    sympy.GoldenRatio: lambda: +mpmath.phi,
+}
+
+
+def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpc:
+    """The node's value; odd roots of negative reals are the real ones.
+
+    Raises:
+      ValueError: for a function without numerical value, such as an unknown ``f(x)``.
+      ArithmeticError: where it is undefined.
+    """
+    if node.is_Rational:
+        return mpmath.mpf(int(node.p)) / int(node.q)
+    if node.is_Symbol:
+        return point[node]
+    if node in _CONSTANTS:
+        return _CONSTANTS[node]()
+    if isinstance(node, sympy.Pow):
+        return _power(node, point)
+    arguments = [evaluate(child, point) for child in node.args]
+    if isinstance(node, sympy.Add):
+        return mpmath.fsum(arguments)
+    if isinstance(node, sympy.Mul):
+        return mpmath.fprod(arguments)
+    if isinstance(node, sympy.log):
+        value = mpmath.log(arguments[0])
+        return value / mpmath.log(arguments[1]) if len(arguments) == 2 else value
+    function = _FUNCTIONS.get(type(node))
+    if function is None or not arguments:
+        raise ValueError(f"no value for {type(node).__name__}")
+    return function(*arguments)
+
+
+def _power(node: sympy.Pow, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpc:
+    base, exponent = (evaluate(child, point) for child in node.args)
+    ratio = node.args[1]
+    if not ratio.is_Rational and not ratio.free_symbols:
+        ratio = sympy.nsimplify(ratio) if ratio.is_rational else ratio
+    if ratio.is_Rational and ratio.q % 2 and mpmath.im(base) == 0 and mpmath.re(base) < 0:
+        size = mpmath.power(-mpmath.re(base), exponent)
+        return -size if ratio.p % 2 else size
+    return mpmath.power(base, exponent)
