@@ -12,6 +12,7 @@ EMBEDDED = {
     "countdown": "reasoning_jax.tasks.countdown:Countdown",
     "knights": "reasoning_jax.tasks.knights:Knights",
     "dag": "reasoning_jax.tasks.dag:Dag",
+    "bigchain": "reasoning_jax.tasks.bigchain:BigChain",
 }
 
 # Read from a folder, or a file, in their official formats.
@@ -49,6 +50,12 @@ FILE_BACKED = {
     "gaokao2024_ii": "reasoning_jax.tasks.choice_sets:gaokao2024_ii",
     "gaokao2024_mix": "reasoning_jax.tasks.choice_sets:gaokao2024_mix",
     "cn_middle_school": "reasoning_jax.tasks.choice_sets:cn_middle_school",
+    "humaneval": "reasoning_jax.tasks.humaneval:humaneval",
+    "mbpp": "reasoning_jax.tasks.mbpp:mbpp",
+    "mbpp_prime": "reasoning_jax.tasks.mbpp:mbpp_prime",
+    "leetcode": "reasoning_jax.tasks.leetcode:leetcode",
+    "codeforces": "reasoning_jax.tasks.contests:codeforces",
+    "code_contests": "reasoning_jax.tasks.contests:code_contests",
 }
 
 
