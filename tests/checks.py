@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -150,3 +151,17 @@ def use_default_pool() -> str:
     verdict = default_pool().run(Check(pid, (os.getpid(),)))
     assert verdict.correct
     return verdict.extracted
+
+
+def open_in_a_program(_: int) -> Verdict:
+    """The descriptors that a program started by a check finds open, though told to keep all."""
+    code = "import os; print(sorted(set(os.listdir('/proc/self/fd')) - {'0', '1', '2'}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], close_fds=False, capture_output=True, text=True
+    )
+    return Verdict(done.returncode == 0, "listed", done.stdout.strip())
+
+
+def touch(file: str) -> Verdict:
+    with open(file, "w"):
+        return Verdict(True, "touched")

@@ -1,6 +1,7 @@
 """Messages over a stream socket, file descriptors included."""
 
 import collections
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ class Channel:
             data, descriptors, *_ = socket.recv_fds(self._socket, _READ, _DESCRIPTORS)
         except ConnectionError:
             data, descriptors = b"", []
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)  # not for programs that this process starts
         self.descriptors.extend(descriptors)
         if not data:
             raise EOFError

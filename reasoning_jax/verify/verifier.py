@@ -113,18 +113,10 @@ class Verifier:
           TooManyFailures: more than ``max_failures`` of the last verdicts are failed checks.
           RuntimeError: there can be no workers, here or on another process.
         """
-        try:
-            mine = [[vars(v.result()) for v in row] for row in pending.verdicts]
-            told = {"verdicts": mine}
-        except Exception as error:
-            told = {"error": f"process {jax.process_index()}: {type(error).__name__}: {error}"}
-        parts = [json.loads(part) for part in exchange(json.dumps(told).encode())]
-        if errors := [part["error"] for part in parts if "error" in part]:
-            raise RuntimeError(f"verification cannot go on: {errors[0]}")
-        verdicts = [
-            [Verdict(**verdict) for verdict in parts[i % len(parts)]["verdicts"][i]]
-            for i in range(len(pending.completions))
-        ]
+        if jax.process_count() == 1:
+            verdicts = [[future.result() for future in row] for row in pending.verdicts]
+        else:
+            verdicts = _agree(pending.verdicts)
         self._watch(verdict for row in verdicts for verdict in row)
         return verdicts
 
@@ -144,3 +136,18 @@ class Verifier:
                 "its checks more room, or raise the limit; the same command goes on from the last "
                 "checkpoint"
             )
+
+
+def _agree(mine: "list[list[Future[Verdict]]]") -> list[list[Verdict]]:
+    """Every process's share put together; all raise if one of them cannot verify."""
+    try:
+        told = {"verdicts": [[vars(future.result()) for future in row] for row in mine]}
+    except Exception as error:
+        told = {"error": f"process {jax.process_index()}: {type(error).__name__}: {error}"}
+    parts = [json.loads(part) for part in exchange(json.dumps(told).encode())]
+    if errors := [part["error"] for part in parts if "error" in part]:
+        raise RuntimeError(f"verification cannot go on: {errors[0]}")
+    return [
+        [Verdict(**verdict) for verdict in parts[i % len(parts)]["verdicts"][i]]
+        for i in range(len(mine))
+    ]

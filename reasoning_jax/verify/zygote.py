@@ -29,6 +29,7 @@ _PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 def main(descriptor: int) -> None:
     """Serves the pool at the other end of a socket until that is closed."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the thread that started this may block some
+    os.set_inheritable(descriptor, False)
     _Zygote(Channel(socket.socket(fileno=descriptor)), os.getppid()).run()
 
 

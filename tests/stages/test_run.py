@@ -120,14 +120,14 @@ def test_eight_devices_give_the_losses_of_one(finished_run):
     close(job.lines(workdir), job.lines(finished_run), 1e-5)
 
 
-def test_two_processes_give_the_losses_of_one(finished_run):
-    workdir = finished_run.parent / "two_processes"
+def run_on_two_processes(workdir, *flags):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = [
         job.start(
             workdir,
+            *flags,
             f"--coordinator=127.0.0.1:{port}",
             "--processes=2",
             f"--process={index}",
@@ -137,7 +137,63 @@ def test_two_processes_give_the_losses_of_one(finished_run):
     ]
     for process in processes:
         job.finish(process)
+
+
+def test_two_processes_give_the_losses_of_one(finished_run):
+    workdir = finished_run.parent / "two_processes"
+    run_on_two_processes(workdir)
     close(job.lines(workdir), job.lines(finished_run), 1e-5)
+
+
+CRASHING = "--config.task=tests.crashing_task:CrashingChain"
+
+
+def counted(workdir: os.PathLike, name: str) -> int:
+    return sum(int(line.get(name, 0)) for line in job.lines(workdir))
+
+
+def test_a_run_goes_on_when_one_check_in_a_hundred_crashes(finished_run):
+    workdir = finished_run.parent / "crashing"
+    job.finish(job.start(workdir, CRASHING, "--config.rl.log_samples=64"))
+    lines = [line for line in job.lines(workdir) if "rl/reward" in line]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    crashed = counted(workdir, "rl/verdict/crash")
+    graded = sum(
+        value for line in lines for name, value in line.items() if name.startswith("rl/verdict/")
+    )
+    assert 0 < crashed < 0.05 * graded
+    assert counted(workdir, "eval/verdict/crash") > 0
+    rows = [
+        json.loads(line) for line in (workdir / "samples" / "rl.jsonl").read_text().splitlines()
+    ]
+    for row in rows:
+        if row["reason"] == "crash":
+            assert (row["verdict"], row["reward"], row["advantage"]) == (None, None, 0.0)
+        else:
+            assert row["reward"] in (0.0, 1.0)
+
+
+def test_a_run_stops_when_too_many_checks_crash_and_goes_on_once_they_do_not(finished_run):
+    workdir = finished_run.parent / "stopped"
+    flags = ["--config.verify.least=20", "--config.task_options.crash_percent={}"]
+    output = job.finish(job.start(workdir, CRASHING, flags[0], flags[1].format(50)), code=1)
+    assert "checks failed for" in output and "verify.max_failures 0.1" in output
+    assert "Traceback" not in output
+    assert list((workdir / "checkpoints").iterdir())
+    output = job.finish(job.start(workdir, CRASHING, flags[0], flags[1].format(0)))
+    assert "resuming" in output
+    assert counted(workdir, "rl/verdict/crash") == 0
+
+
+@pytest.mark.slow
+def test_processes_agree_though_checks_crash_on_one_of_them(finished_run):
+    workdir = finished_run.parent / "crashing_process"
+    options = ["--config.task_options.crash_percent=20", "--config.task_options.crash_process=1"]
+    run_on_two_processes(workdir, CRASHING, *options, "--config.verify.max_failures=1.0")
+    # Process 0, on which none crashed, is the one that logs.
+    assert counted(workdir, "rl/verdict/crash") > 0 and counted(workdir, "eval/verdict/crash") > 0
+    lines = [line for line in job.lines(workdir) if "rl/reward" in line]
+    assert len(lines) == 6 and all(line["rl/logprob_gap_max"] < 1e-5 for line in lines)
 
 
 def test_micro_batches_give_the_same_run(finished_run):

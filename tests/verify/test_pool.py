@@ -117,6 +117,12 @@ def test_workers_know_nothing_of_jax(pool):
     assert pool.run(Check(checks.imported, ("jax",))).correct is False
 
 
+@pytest.mark.skipif(not pathlib.Path("/proc/self/fd").exists(), reason="no /proc")
+def test_programs_started_by_a_check_inherit_no_channel(pool):
+    # 3 is the listing's own.
+    assert pool.run(Check(checks.open_in_a_program, (0,))).extracted == "['3']"
+
+
 def test_a_module_prepares_once_before_its_first_check(pool):
     assert pool.run(Check(checks_with_preparation.prepared, (0,))).correct is True
     with Pool(processes=1) as fresh:
