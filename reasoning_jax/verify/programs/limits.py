@@ -20,7 +20,7 @@ class Limits:
     """
 
     cpu_seconds: float = 4.0
-    wall_seconds: float = 10.0
+    wall_seconds: float = 20.0
     memory_bytes: int = 512 << 20
     output_bytes: int = 1 << 20
     file_bytes: int = 16 << 20

@@ -31,7 +31,7 @@ def _judge(line, source, setup, names, records, nonce, limit):
         code = compile(source, "tests.py", "exec", dont_inherit=True)
         exec(compile(setup, "setup.py", "exec", dont_inherit=True), scope)
         end = peer.Peer(line, limit, peer.OF_EXAMINER, False, {n: scope[n] for n in records})
-        modules = [] if names else _modules(source, scope)
+        modules = _modules(source, {*scope, *names})
         scope.update((name, importlib.import_module(name)) for name in modules)
     except Exception as error:
         return _message("broken_test", error)
