@@ -28,12 +28,12 @@ def run(job):
     elif kind == "examine":
         examiner.examine(LINE, REPORT, **job)
     elif kind == "repl":
-        repl.serve(_keep(LINE), _main_module().__dict__, **job)
+        repl.serve(_keep(LINE), _module("__main__").__dict__, **job)
 
 
 def _calls(source, limit, records):
     """Loads a program, says so, and answers calls to what it defines until nobody asks."""
-    module = _main_module()
+    module = _module("program")
     line = _keep(LINE)
     try:
         exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
@@ -69,7 +69,7 @@ def _invoke(scope, path, args, kwargs):
 
 def _stdio(source):
     """Runs a program as a script would; its uncaught exception is the last line of stderr."""
-    module = _main_module()
+    module = _module("__main__")
     code = 0
     try:
         exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
@@ -97,10 +97,10 @@ def _exit_code(code):
     return 1
 
 
-def _main_module():
-    module = types.ModuleType("__main__")
+def _module(name):
+    module = types.ModuleType(name)
     module.__builtins__ = builtins
-    sys.modules["__main__"] = module
+    sys.modules[name] = module
     return module
 
 
