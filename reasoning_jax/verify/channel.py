@@ -1,6 +1,7 @@
 """Messages over a stream socket, file descriptors included."""
 
 import collections
+import contextlib
 import os
 import socket
 import struct
@@ -57,6 +58,11 @@ class Channel:
             messages.append(bytes(self._buffer[_HEAD.size : end]))
             del self._buffer[:end]
         return messages
+
+    def finish(self) -> None:
+        """Lets the other end know that nothing more is sent; it may still answer."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Closes this end."""

@@ -150,24 +150,31 @@ class Supervisor(threading.Thread):
         while self._inbox:
             self._queue.append(self._inbox.popleft())
         while self._queue:
-            number = self._free_worker()
+            number = self._free_worker(self._queue[0].module)
             if number is None:
                 return
             self._give(number, self._queue.popleft())
 
-    def _free_worker(self) -> int | None:
-        for number, worker in self._workers.items():
-            if worker.job is None and not worker.leaving:
+    def _free_worker(self, module: str) -> int | None:
+        """An idle worker that has prepared the module, or a fresh one."""
+        idle = {n: w for n, w in self._workers.items() if w.job is None and not w.leaving}
+        for number, worker in idle.items():
+            if module in worker.known or module in self._refused:
                 return number
-        if len(self._workers) >= self._processes:
-            return None
-        if self._failures >= _ATTEMPTS:
-            self._give_up()
-            return None
-        if self._control is None:
-            self._start_zygote()
-        self._prepare(self._queue[0].module)
-        return self._fork()
+        if len(self._workers) < self._processes:
+            if self._failures >= _ATTEMPTS:
+                self._give_up()
+                return None
+            if self._control is None:
+                self._start_zygote()
+            self._prepare(module)
+            return self._fork()
+        # The zygote imports a module once, and its forks share it: one of them comes instead.
+        for worker in idle.values():
+            worker.channel.finish()
+            worker.leaving, worker.deadline = True, time.monotonic() + _STUCK_SECONDS
+            break
+        return None
 
     def _give(self, number: int, job: Job) -> None:
         worker = self._workers[number]
@@ -177,7 +184,7 @@ class Supervisor(threading.Thread):
             allowed += _STUCK_SECONDS
         worker.deadline = time.monotonic() + allowed
         message = pickle.dumps(
-            (job.module, job.function, job.args, job.cpu_seconds, job.memory_bytes)
+            (sys.path, job.module, job.function, job.args, job.cpu_seconds, job.memory_bytes)
         )
         # A worker that is gone or does not read is noticed by its end or its deadline.
         with contextlib.suppress(OSError):
@@ -224,7 +231,7 @@ class Supervisor(threading.Thread):
             return
         self._prepared.add(module)
         self._preparing[module] = time.monotonic() + _STUCK_SECONDS
-        self._command({"prepare": module})
+        self._command({"prepare": module, "path": list(map(str, sys.path))})
 
     def _fork(self) -> int:
         ours, theirs = pair()

@@ -29,6 +29,7 @@ def prepare(module: str) -> None:
 
     What a check would import on its first call belongs there: nothing of it is timed.
     """
+    importlib.invalidate_caches()  # a file may be younger than the last look into its folder
     loaded = importlib.import_module(module)
     ready = getattr(loaded, "prepare", None)
     if ready is not None:
@@ -39,8 +40,9 @@ def serve(channel: Channel, prepared: set[str]) -> None:
     """Answers checks until the other end is closed, or until a fresh worker should take over.
 
     Args:
-      channel: receives pickled (module, function, args, cpu_seconds, memory_bytes); sends JSON
-        {"verdict": its fields, "detail": what went wrong, "stays": whether it serves on}.
+      channel: receives pickled (sys.path, module, function, args, cpu_seconds, memory_bytes), the
+        args pickled by themselves; sends JSON {"verdict": its fields, "detail": what went wrong,
+        "stays": whether it serves on}.
       prepared: modules that are prepared already.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -53,9 +55,10 @@ def serve(channel: Channel, prepared: set[str]) -> None:
         except EOFError:
             return
         for message in messages:
-            module, name, packed, cpu_seconds, memory_bytes = pickle.loads(message)
+            path, module, name, packed, cpu_seconds, memory_bytes = pickle.loads(message)
             try:
                 if module not in prepared:
+                    sys.path[:] = path
                     prepare(module)
                     prepared.add(module)
                     baseline = _address_space()

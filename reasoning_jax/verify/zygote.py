@@ -3,9 +3,9 @@
 A program that holds accelerators and threads must not fork, and a fresh interpreter would take
 seconds of imports for every worker killed; a fork of the zygote takes milliseconds.
 
-Messages to it are JSON: {"prepare": module}, {"fork": id} with one descriptor, {"kill": id}.
-Its own are {"prepared": module, "error": text or null}, {"forked": id, "pid": pid} and
-{"exited": id, "signal": number or null}. It ends, with all workers, when the other end closes.
+Messages to it are JSON: {"prepare": module, "path": sys.path}, {"fork": id} with a descriptor,
+{"kill": id}. Its own are {"prepared": module, "error": text or null}, {"forked": id, "pid": pid}
+and {"exited": id, "signal": number or null}. It ends, with all workers, when the other end closes.
 """
 
 import contextlib
@@ -64,6 +64,7 @@ class _Zygote:
 
     def _obey(self, message: dict) -> None:
         if "prepare" in message:
+            sys.path[:] = message["path"]
             self._prepare(message["prepare"])
         elif "fork" in message:
             self._fork(message["fork"])

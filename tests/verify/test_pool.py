@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import importlib
 import os
 import pathlib
 import signal
@@ -127,6 +128,23 @@ def test_a_module_prepares_once_before_its_first_check(pool):
     assert pool.run(Check(checks_with_preparation.prepared, (0,))).correct is True
     with Pool(processes=1) as fresh:
         assert fresh.run(Check(checks_with_preparation.prepared, (0,))).correct is True
+
+
+def test_a_module_that_comes_late_is_imported_once_for_all_workers(tmp_path, monkeypatch):
+    with Pool(processes=1) as single:
+        first = single.run(Check(checks.pid, (0,)))
+        (tmp_path / "late_checks.py").write_text(
+            "import os\nfrom reasoning_jax.types import Verdict\nIMPORTED_BY = os.getpid()\n"
+            "def by(_): return Verdict(IMPORTED_BY != os.getpid(), 'imported', str(IMPORTED_BY))\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        late = importlib.import_module("late_checks")
+        verdict = single.run(Check(late.by, (0,)))
+        assert verdict.correct and int(verdict.extracted) == single.pids()[0]
+        second = single.run(Check(checks.pid, (1,)))
+        assert second.extracted != first.extracted
+        assert single.run(Check(late.by, (1,))).extracted == verdict.extracted
+        assert single.run(Check(checks.pid, (2,))).extracted == second.extracted
 
 
 def test_equal_checks_are_worked_out_once(pool):
