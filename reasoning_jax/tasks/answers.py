@@ -9,7 +9,7 @@ from reasoning_jax.tasks.file_task import FileTask, Item, Sources
 from reasoning_jax.tasks.records import gold, text
 from reasoning_jax.tasks.rules import RULES
 from reasoning_jax.types import Check, Problem, Verdict
-from reasoning_jax.verify import boxed, compare
+from reasoning_jax.verify import boxed, judge
 
 BOXED = "{question}\nPlease reason step by step, and put your final answer within \\boxed{}.\n"
 BOXED_CHINESE = "{question}\n请逐步推理，并将最终答案写在 \\boxed{} 中。\n"
@@ -56,9 +56,14 @@ def answer_item(
 
     Published solutions may box a step, or the answer in other words, or nothing.
     """
-    if solution is not None and compare(boxed(solution), answer).correct is not True:
+    if solution is not None and not _states(solution, answer):
         solution = f"{solution}\nThe final answer is $\\boxed{{{answer}}}$."
     return Item(question, answer, solution, {**info, "rule": rule})
+
+
+def _states(solution: str, answer: str) -> bool:
+    verdict = judge(boxed(solution), answer)
+    return isinstance(verdict, Verdict) and verdict.correct is True
 
 
 def answer_set(

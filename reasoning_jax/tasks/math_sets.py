@@ -11,7 +11,7 @@ from typing import Any
 from reasoning_jax.tasks.answers import answer_item, answer_set, fields, qwen_files
 from reasoning_jax.tasks.file_task import Item
 from reasoning_jax.tasks.records import numeral, text, texts
-from reasoning_jax.verify import boxed, normalise
+from reasoning_jax.verify import boxed, normalise, parse_number
 
 _QUESTION = ("problem", "question")
 _MATH_COLUMNS = ("subject", "type", "level", "difficulty", "unique_id")
@@ -34,7 +34,7 @@ def _parse_olympiad(record: Mapping[str, Any]) -> Item:
     question = text(record, "question")
     info = {name: record.get(name) for name in ("subfield", "answer_type", "unit")}
     if record.get("error"):
-        info |= {"rule": "near_number", "tolerance": numeral(record, "error"), "relative": False}
+        info |= {"rule": "near_number", "tolerance": _error(record)}
     several = record.get("is_multiple_answer") or len(finals) > 1
     return answer_item(
         f"{context}\n{question}" if context else question,
@@ -42,6 +42,13 @@ def _parse_olympiad(record: Mapping[str, Any]) -> Item:
         "\n".join(texts(record, "solution")[:1]) or None,
         **info,
     )
+
+
+def _error(record: Mapping[str, Any]) -> float:
+    error = parse_number(numeral(record, "error"))
+    if error is None or error.value < 0:
+        raise ValueError(f"expected a number 'error', got {record['error']!r}")
+    return float(error.value)
 
 
 def _all_of(answers: tuple[str, ...]) -> str:

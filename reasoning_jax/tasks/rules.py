@@ -3,12 +3,17 @@ r"""How a response to a file-backed problem is graded: one rule for each kind of
 A rule is named by ``Problem.info["rule"]``; what it needs besides the answer stands beside it.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 
 from reasoning_jax.types import Check, Problem, Verdict
-from reasoning_jax.verify import MARKED, compare, extract, normalise, parse_number
+from reasoning_jax.verify.answers import judge, judge_symbolically
+from reasoning_jax.verify.answers.judge import prepare  # what a pool calls before `judge_found`
+from reasoning_jax.verify.equality import normalise
+from reasoning_jax.verify.extract import MARKED, after_think, find, whole
+
+__all__ = ["RULES", "choice", "equal_answer", "judge_found", "near_number", "prepare"]
 
 _WRAPPERS = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 _SEVERAL = r"{0}(?:\s*(?:,|;|、|，|and|or|和|或|&)?\s*{0})*"
@@ -18,24 +23,12 @@ _OUTER = " \t\n()[]{}$*.。:"
 
 def equal_answer(problem: Problem, response: str) -> Verdict | Check:
     r"""The marked answer (``\boxed{}``, ``####``, "answer is") equals the gold one."""
-    return compare(extract(response, MARKED), problem.answer)
+    return _judged(problem, response)
 
 
 def near_number(problem: Problem, response: str) -> Verdict | Check:
-    """The marked number lies within a tolerance of the gold one.
-
-    ``info["tolerance"]`` is a text of a rational: times the gold number's size where
-    ``info["relative"]``, absolute otherwise. What is no plain number is judged as an answer.
-    """
-    answer = extract(response, MARKED)
-    number, gold = parse_number(answer or ""), parse_number(problem.answer)
-    if number is None or gold is None:
-        return equal_answer(problem, response)
-    slack = Fraction(problem.info["tolerance"])
-    if problem.info["relative"]:
-        slack *= abs(gold.value)
-    within = abs(number.value - gold.value) <= slack
-    return Verdict(within, "tolerance" if within else "different", str(number.value))
+    """The marked answer equals the gold one, or differs by ``info["tolerance"]`` at most."""
+    return _judged(problem, response, problem.info["tolerance"])
 
 
 def choice(problem: Problem, response: str) -> Verdict:
@@ -45,14 +38,15 @@ def choice(problem: Problem, response: str) -> Verdict:
     is nothing but letters needs no mark.
     """
     options: Mapping[str, str] = problem.info["options"]
-    marked = extract(response, MARKED)
-    text = _bare(response if marked is None else marked)
-    found = _letters(text, options, leading=marked is not None) or _option(marked, options)
-    if not found:
-        return Verdict(False, "no_answer" if marked is None else "unparsed_answer", marked)
-    letters = "".join(sorted(found))
+    found = find(response, MARKED)
+    marked, path = (None, None) if found is None else (found.text, found.path)
+    text = _bare(whole(after_think(response) or response) if marked is None else marked)
+    chosen = _letters(text, options, leading=marked is not None) or _option(marked, options)
+    if not chosen:
+        return Verdict(False, "no_answer" if marked is None else "unparsed_answer", marked, path)
+    letters = "".join(sorted(chosen))
     right = letters == problem.answer
-    return Verdict(right, "choice" if right else "different", letters)
+    return Verdict(right, "choice" if right else "different", letters, path)
 
 
 RULES: Mapping[str, Callable[[Problem, str], Verdict | Check]] = {
@@ -60,6 +54,22 @@ RULES: Mapping[str, Callable[[Problem, str], Verdict | Check]] = {
     "near_number": near_number,
     "choice": choice,
 }
+
+
+def judge_found(answer: str, gold: str, tolerance: float, path: str) -> Verdict:
+    """`judge_symbolically`, in a worker process, for an answer that a policy found."""
+    return dataclasses.replace(judge_symbolically(answer, gold, tolerance), path=path)
+
+
+def _judged(problem: Problem, response: str, tolerance: float = 0.0) -> Verdict | Check:
+    found = find(response, MARKED)
+    if found is None:
+        return Verdict(False, "no_answer")
+    judged = judge(found.text, problem.answer, tolerance)
+    if isinstance(judged, Check):
+        arguments = found.text, problem.answer, tolerance, found.path
+        return dataclasses.replace(judged, function=judge_found, args=arguments)
+    return dataclasses.replace(judged, path=found.path)
 
 
 def _bare(text: str) -> str:

@@ -5,7 +5,6 @@ SVAMP (arXiv 2103.07191), the four MAWPS parts (Koncel-Kedziorski et al. 2016) a
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 from reasoning_jax.tasks.answers import BOXED_CHINESE, answer_item, answer_set, fields, qwen_files
@@ -14,7 +13,7 @@ from reasoning_jax.tasks.records import numeral, text
 from reasoning_jax.verify import parse_number
 
 # Golds that are no whole numbers are floats cut somewhere: 0.3333333333 stands for 1/3.
-TOLERANCE = "1e-4"
+RELATIVE_TOLERANCE = 1e-4
 
 
 def number_item(question: str, answer: str, **info: Any) -> Item:
@@ -22,11 +21,10 @@ def number_item(question: str, answer: str, **info: Any) -> Item:
     gold = parse_number(answer)
     if gold is None:
         raise ValueError(f"expected a number as the answer, got {answer!r}")
-    if Fraction(gold.value).denominator == 1:
+    if gold.value.denominator == 1:
         return answer_item(question, answer, **info)
-    return answer_item(
-        question, answer, rule="near_number", tolerance=TOLERANCE, relative=True, **info
-    )
+    tolerance = RELATIVE_TOLERANCE * abs(float(gold.value))
+    return answer_item(question, answer, rule="near_number", tolerance=tolerance, **info)
 
 
 def _input_target(record: Mapping[str, Any]) -> Item:
