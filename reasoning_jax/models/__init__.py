@@ -11,6 +11,7 @@ from reasoning_jax.models.lora import (
     init_lora,
     lora_shardings,
     merge,
+    target_projections,
 )
 from reasoning_jax.models.orbax import load_model, load_orbax, save_orbax
 from reasoning_jax.models.parameters import (
@@ -19,7 +20,7 @@ from reasoning_jax.models.parameters import (
     init_params,
     param_shardings,
 )
-from reasoning_jax.models.peft import load_peft, save_peft
+from reasoning_jax.models.peft import load_peft, read_lora, save_peft
 from reasoning_jax.models.presets import PRESETS, preset
 from reasoning_jax.models.transformer import Transformer
 
@@ -46,10 +47,12 @@ __all__ = [
     "merge",
     "param_shardings",
     "preset",
+    "read_lora",
     "save_hf",
     "save_orbax",
     "save_peft",
     "save_reward_model",
     "score_logits",
+    "target_projections",
     "token_logprobs",
 ]

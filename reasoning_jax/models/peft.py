@@ -75,17 +75,7 @@ def load_peft(
         fit the configs, all of them listed.
     """
     folder = pathlib.Path(folder)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"no {name} in {folder}; give the folder of a LoRA adapter saved by PEFT with "
-                "safe_serialization=True"
-            )
-    data = read_json(folder / CONFIG)
-    try:
-        lora = _from_peft(data, config)
-    except ValueError as error:
-        raise ValueError(f"{folder / CONFIG}: {error}") from error
+    lora = read_lora(folder, config)
     leaves = _peft_leaves(config, lora)
     tensors = _read_tensors(folder / WEIGHTS)
     _check_tensors(folder, leaves, tensors)
@@ -101,6 +91,21 @@ def load_peft(
     if mesh is None:
         return lora, jax.tree.map(read, leaves)
     return lora, jax.tree.map(read, leaves, lora_shardings(config, lora, mesh))
+
+
+def read_lora(folder: str | os.PathLike, config: ModelConfig) -> LoraConfig:
+    """What ``load_peft`` gives beside the adapters; reads no weights, but wants them there."""
+    folder = pathlib.Path(folder)
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"no {name} in {folder}; give the folder of a LoRA adapter saved by PEFT with "
+                "safe_serialization=True"
+            )
+    try:
+        return _from_peft(read_json(folder / CONFIG), config)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from error
 
 
 def save_peft(

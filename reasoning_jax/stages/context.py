@@ -11,18 +11,18 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from reasoning_jax.models import (
+    LoraConfig,
     ModelConfig,
     Transformer,
-    abstract_params,
     init_params,
     load_model,
-    param_shardings,
     preset,
 )
 from reasoning_jax.models.attention import check_implementation
 from reasoning_jax.models.hf import read_config
 from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import Sampler, TurnSampler
+from reasoning_jax.stages.adapters import build_lora, first_adapters
 from reasoning_jax.stages.tools import Tooling, build_tooling
 from reasoning_jax.stages.verification import build_verifier
 from reasoning_jax.tasks import Task, load_task
@@ -30,6 +30,7 @@ from reasoning_jax.text import Tokenizer, load_tokenizer
 from reasoning_jax.training.checkpoint import Checkpoints
 from reasoning_jax.training.metrics import NullLog, RunLog
 from reasoning_jax.training.state import with_shardings
+from reasoning_jax.training.trainable import Trainable, adapters, all_parameters
 from reasoning_jax.verify.verifier import Verifier
 
 # Held until the process ends; a second run in the same process has it already.
@@ -45,10 +46,13 @@ class Context:
       workdir: where everything is written.
       mesh: devices.
       tokenizer, task, model: what is trained on what.
+      lora: the adapters that are trained, or None where all parameters are.
+      trainable: what is trained of the model, and how parameters come from it.
       tooling: the tools that completions may call, if any.
       verifier: judges answers; its workers start with the first answer that needs one.
       log: metrics and samples; writes nothing except on the main process.
       checkpoints: the run's checkpoints. Both are None until ``with_outputs``.
+      frozen: the parameters under adapters; None until ``with_frozen``, and where there are none.
     """
 
     config: ConfigDict
@@ -57,10 +61,13 @@ class Context:
     tokenizer: Tokenizer
     task: Task
     model: ModelConfig
+    lora: LoraConfig | None
+    trainable: Trainable
     tooling: Tooling
     verifier: Verifier
     log: RunLog | NullLog | None = None
     checkpoints: Checkpoints | None = None
+    frozen: dict | None = None
 
     def with_outputs(self) -> "Context":
         """The same context with its workdir made and open for writing."""
@@ -70,6 +77,13 @@ class Context:
         log = RunLog(self.workdir) if is_main_process() else NullLog()
         checkpoints = Checkpoints(self.workdir / "checkpoints")
         return dataclasses.replace(self, log=log, checkpoints=checkpoints)
+
+    def with_frozen(self) -> "Context":
+        """The same context with the parameters that adapters are laid over, if any."""
+        if self.lora is None:
+            return self
+        dtype = jnp.dtype(self.config.lora.base_dtype)
+        return dataclasses.replace(self, frozen=self._first_parameters(dtype))
 
     @property
     def dtype(self) -> jnp.dtype:
@@ -87,11 +101,15 @@ class Context:
             self.config.attention,
         )
 
-    def sampler(self, params: dict) -> Sampler | TurnSampler:
+    def params(self, trained: dict) -> dict:
+        """The parameters of the model, from what is trained of them."""
+        return self.trainable.assemble(trained, self.frozen)
+
+    def sampler(self, trained: dict) -> Sampler | TurnSampler:
         """A sampler over the training parameters, with the run's tools."""
         sampler = Sampler(
             self.model,
-            params,
+            self.params(trained),
             self.tokenizer,
             self.mesh,
             self.config.sampler_rows,
@@ -100,15 +118,26 @@ class Context:
         )
         return self.tooling.wrap(sampler)
 
-    def initial_params(self) -> dict:
-        """The parameters a run begins with: read from the model folder, or fresh."""
-        if is_model_folder(self.config.model):
-            return load_model(self.config.model, mesh=self.mesh)[1]
-        return init_params(self.model, jax.random.key(self.config.seed), self.mesh)
+    def first_trained(self) -> dict:
+        """What is trained, as a run begins with it."""
+        if self.lora is None:
+            return self._first_parameters(jnp.float32)
+        config = self.config
+        return first_adapters(config.lora, self.model, self.lora, config.seed, self.mesh)
 
-    def abstract_params(self) -> dict:
-        """Shapes, dtypes and shardings to restore parameters into."""
-        return with_shardings(abstract_params(self.model), param_shardings(self.model, self.mesh))
+    def restore(self, number: int) -> dict:
+        """What is trained, from a checkpoint."""
+        trainable = self.trainable
+        return self.checkpoints.params(
+            number, with_shardings(trainable.abstract, trainable.shardings)
+        )
+
+    def _first_parameters(self, dtype: jnp.dtype) -> dict:
+        """The model's parameters, read from its folder or fresh."""
+        if is_model_folder(self.config.model):
+            return load_model(self.config.model, self.mesh, dtype)[1]
+        params = init_params(self.model, jax.random.key(self.config.seed), self.mesh)
+        return jax.tree.map(lambda x: x.astype(dtype), params)
 
 
 def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
@@ -143,7 +172,11 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
         )
     verifier = build_verifier(config.verify)
     tooling = build_tooling(config.tools, tokenizer)
-    return Context(config, workdir, mesh, tokenizer, task, model, tooling, verifier)
+    lora = build_lora(config.lora, model)
+    trainable = all_parameters(model, mesh) if lora is None else adapters(model, lora, mesh)
+    return Context(
+        config, workdir, mesh, tokenizer, task, model, lora, trainable, tooling, verifier
+    )
 
 
 def _lock(workdir: pathlib.Path) -> None:

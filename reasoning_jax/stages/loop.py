@@ -79,9 +79,9 @@ def begin(
     """A fresh start around ``params``, or the position of the checkpoint being resumed."""
     context = stage.context
     if stage.resumed is None:
-        return Position(create_state(context.model, params, optimizer, context.mesh), 0, progress)
+        return Position(create_state(context.trainable, params, optimizer), 0, progress)
     number = stage.resumed["number"]
-    abstract = abstract_state(context.model, optimizer, context.mesh)
+    abstract = abstract_state(context.trainable, optimizer)
     batches.set_state(stage.resumed["iterator"])
     restored = context.checkpoints.training(number, abstract.replace(params=None))
     state = restored.replace(params=context.checkpoints.params(number, abstract.params))

@@ -147,10 +147,7 @@ def run(stage: Stage, params: dict) -> dict:
     )
     best = position.progress["best_number"]
     last = stage.first_number + position.step
-    if best == last:
-        params = position.state.params
-    else:
-        params = context.checkpoints.params(best, context.abstract_params())
+    params = position.state.params if best == last else context.restore(best)
     stage.finish(position.step, params, tuple(position.progress["keep"]))
     return params
 
@@ -194,8 +191,7 @@ def _clip_ends(policy_loss: Callable) -> tuple[float, float] | None:
 
 def _reference(stage: Stage) -> dict:
     """The policy the stage began with: its first checkpoint, which stays while it runs."""
-    context = stage.context
-    return context.checkpoints.params(stage.first_number, context.abstract_params())
+    return stage.context.restore(stage.first_number)
 
 
 def _functions(block: ConfigDict) -> dict[str, Callable]:
@@ -286,8 +282,7 @@ class _Step:
         self.score = jax.jit(lambda params, tokens: score(params, tokens).logprobs)
         self.shape = jax.jit(shape)
         self.update = make_update(
-            context.model,
-            context.mesh,
+            context.trainable,
             optimizer,
             prepare=prepare,
             loss=loss,
@@ -325,16 +320,16 @@ class _Step:
 
         rollouts = put_batch(collate(prompts, completions, verdicts, rewards), context.mesh)
         if self.reference is not None:
-            ref_logprobs = self.score(self.reference, rollouts.tokens)
+            ref_logprobs = self.score(context.params(self.reference), rollouts.tokens)
             rollouts = rollouts.replace(ref_logprobs=ref_logprobs)
         if block.updates > 1:
-            old_logprobs = self.score(state.params, rollouts.tokens)
+            old_logprobs = self.score(context.params(state.params), rollouts.tokens)
             rollouts = rollouts.replace(old_logprobs=old_logprobs)
         rollouts, advantages, scalars = self.shape(rollouts)
         batch = PolicyBatch(rollouts, advantages, weights=None)
         of_updates = []
         for part in self._parts(batch, step):
-            state, of_update = self.update(state, part)
+            state, of_update = self.update(state, part, context.frozen)
             of_updates.append(of_update)
         metrics = to_host(scalars) | _over_updates(to_host(of_updates))
         updated = time.monotonic()

@@ -7,7 +7,7 @@ import pathlib
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.report import write_report
-from reasoning_jax.models import save_hf
+from reasoning_jax.models import save_hf, save_peft
 from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.context import Context, build_context
 from reasoning_jax.stages.recipe import stage_modules
@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
             module.validate(context, config[name])
         except ValueError as error:
             raise ValueError(f"config.{name}: {error}") from error
-    context = context.with_outputs()
+    context = context.with_outputs().with_frozen()
     try:
         _run_stages(context, modules)
         _export(context)
@@ -75,10 +75,10 @@ def _run_stages(context: Context, modules: dict) -> None:
         _write_config(config, context.workdir)
 
     if not numbers:
-        params = context.initial_params()
+        params = context.first_trained()
         checkpoints.save(0, params, None, meta)
     elif meta["done"]:
-        params = checkpoints.params(meta["number"], context.abstract_params())
+        params = context.restore(meta["number"])
     else:
         params = None  # the stage restores them with its optimiser
     for index in range(meta["index"] + int(meta["done"]), len(config.stages)):
@@ -140,9 +140,8 @@ def _flat(tree: dict, prefix: str = "") -> dict:
 
 
 def _export(context: Context) -> None:
-    """Writes the last parameters and the tokenizer as a model folder."""
-    number = context.checkpoints.numbers()[-1]
-    params = context.checkpoints.params(number, context.abstract_params())
+    """Writes the last parameters and the tokenizer as a model folder, adapters also alone."""
+    trained = context.restore(context.checkpoints.numbers()[-1])
     folder, tokenizer = context.workdir / "model", context.tokenizer
     if is_main_process():
         tokenizer.save(folder)
@@ -151,4 +150,13 @@ def _export(context: Context) -> None:
         "eos_token_id": list(tokenizer.eos_ids),
         "pad_token_id": tokenizer.pad_id,
     }
+    params = context.trainable.merge(trained, context.frozen)
     save_hf(folder, context.model, params, token_ids=token_ids)
+    if context.lora is not None:
+        save_peft(
+            context.workdir / "adapter",
+            context.model,
+            context.lora,
+            trained,
+            base_model=context.config.model,
+        )

@@ -87,8 +87,7 @@ def run(stage: Stage, params: dict | None) -> dict:
     optimizer = build_optimizer(block.optimizer)
     schedule = build_schedule(block.optimizer)
     update = make_update(
-        context.model,
-        context.mesh,
+        context.trainable,
         optimizer,
         prepare=lambda batch: batch.replace(weights=token_mean(batch.loss_mask)),
         loss=_loss(context, block),
@@ -104,7 +103,7 @@ def run(stage: Stage, params: dict | None) -> dict:
             loss_mask=rows.loss_mask[indices],
         )
         tokens = int((batch.segment_ids > 0).sum())
-        state, metrics = update(state, put_batch(batch, context.mesh))
+        state, metrics = update(state, put_batch(batch, context.mesh), context.frozen)
         metrics = {f"train/{name}": value for name, value in metrics.items()}
         metrics["train/lr"] = schedule(step)
         return state, StepResult(metrics, [], tokens)

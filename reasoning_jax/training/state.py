@@ -6,19 +6,18 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jax.sharding import Mesh
 
-from reasoning_jax.models import ModelConfig, abstract_params, param_shardings
 from reasoning_jax.parallel import replicated
+from reasoning_jax.training.trainable import Trainable
 
 
 @struct.dataclass
 class TrainState:
-    """Parameters, optimiser state and the number of updates made.
+    """What is trained, optimiser state and the number of updates made.
 
     Attributes:
       step: scalar int32.
-      params: parameter pytree.
+      params: the trained tree of a Trainable.
       opt_state: optax state.
     """
 
@@ -28,39 +27,35 @@ class TrainState:
 
 
 def create_state(
-    config: ModelConfig, params: dict, optimizer: optax.GradientTransformation, mesh: Mesh
+    trainable: Trainable, params: Any, optimizer: optax.GradientTransformation
 ) -> TrainState:
-    """A state at step 0 around these parameters, moments sharded like their parameters."""
-    opt_state = jax.jit(
-        optimizer.init, out_shardings=state_shardings(config, optimizer, mesh).opt_state
-    )(params)
-    return TrainState(jax.device_put(jnp.int32(0), replicated(mesh)), params, opt_state)
+    """A state at step 0 around a trained tree, moments sharded like their parameters."""
+    shardings = state_shardings(trainable, optimizer)
+    opt_state = jax.jit(optimizer.init, out_shardings=shardings.opt_state)(params)
+    return TrainState(jax.device_put(jnp.int32(0), shardings.step), params, opt_state)
 
 
-def state_shardings(
-    config: ModelConfig, optimizer: optax.GradientTransformation, mesh: Mesh
-) -> TrainState:
+def state_shardings(trainable: Trainable, optimizer: optax.GradientTransformation) -> TrainState:
     """NamedSharding of every leaf of a TrainState."""
-    shardings = param_shardings(config, mesh)
+    whole = replicated(trainable.mesh)
     opt_state = optax.tree_map_params(
         optimizer,
         lambda _, sharding: sharding,
-        jax.eval_shape(optimizer.init, abstract_params(config)),
-        shardings,
-        transform_non_params=lambda _: replicated(mesh),
+        jax.eval_shape(optimizer.init, trainable.abstract),
+        trainable.shardings,
+        transform_non_params=lambda _: whole,
     )
-    return TrainState(replicated(mesh), shardings, opt_state)
+    return TrainState(whole, trainable.shardings, opt_state)
 
 
-def abstract_state(
-    config: ModelConfig, optimizer: optax.GradientTransformation, mesh: Mesh
-) -> TrainState:
+def abstract_state(trainable: Trainable, optimizer: optax.GradientTransformation) -> TrainState:
     """Shapes, dtypes and shardings of a TrainState, to restore a checkpoint into."""
-    params = abstract_params(config)
     shapes = TrainState(
-        jax.ShapeDtypeStruct((), jnp.int32), params, jax.eval_shape(optimizer.init, params)
+        jax.ShapeDtypeStruct((), jnp.int32),
+        trainable.abstract,
+        jax.eval_shape(optimizer.init, trainable.abstract),
     )
-    return with_shardings(shapes, state_shardings(config, optimizer, mesh))
+    return with_shardings(shapes, state_shardings(trainable, optimizer))
 
 
 def with_shardings(shapes: Any, shardings: Any) -> Any:

@@ -6,10 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
 
-from reasoning_jax.models import ModelConfig, param_shardings
 from reasoning_jax.training.state import TrainState, state_shardings
+from reasoning_jax.training.trainable import Trainable
 
 Batch = Any
 Metrics = dict[str, jax.Array]
@@ -18,15 +17,14 @@ Loss = Callable[[Any, Batch], tuple[jax.Array, Any]]
 
 
 def make_update(
-    config: ModelConfig,
-    mesh: Mesh,
+    trainable: Trainable,
     optimizer: optax.GradientTransformation,
     *,
     prepare: Callable[[Batch], Batch],
     loss: Loss,
     report: Callable[[Batch, Any], Metrics],
     micro_batches: int = 1,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> Callable[..., tuple[TrainState, Metrics]]:
     """Builds the jitted, donated update of one mesh.
 
     Denominators belong to the whole optimiser batch: ``prepare`` sees all of it and turns
@@ -36,18 +34,22 @@ def make_update(
 
     Args:
       prepare: whole batch -> pytree of arrays whose first axis is rows.
-      loss: see ``Loss``.
+      loss: see ``Loss``; its parameters are those of the model, whatever of them is trained.
       report: (prepared batch, row-wise arrays) -> scalars.
       micro_batches: parts the batch is cut into; activations of one part live at a time.
 
     Returns:
-      ``update(state, batch) -> (state, metrics)``; metrics hold ``loss`` and ``grad_norm`` too.
+      ``update(state, batch, frozen=None) -> (state, metrics)``; frozen as ``trainable`` wants it;
+      metrics hold ``loss`` and ``grad_norm`` too.
     """
 
-    def update(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def update(state: TrainState, batch: Batch, frozen: Any = None) -> tuple[TrainState, Metrics]:
+        def trained_loss(trained: Any, part: Batch) -> tuple[jax.Array, Any]:
+            return loss(trainable.assemble(trained, frozen), part)
+
         prepared = prepare(batch)
-        value, rows, grads = accumulate(loss, state.params, prepared, micro_batches)
-        grads = jax.lax.with_sharding_constraint(grads, param_shardings(config, mesh))
+        value, rows, grads = accumulate(trained_loss, state.params, prepared, micro_batches)
+        grads = jax.lax.with_sharding_constraint(grads, trainable.shardings)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {
@@ -57,7 +59,7 @@ def make_update(
         }
         return TrainState(state.step + 1, params, opt_state), metrics
 
-    shardings = state_shardings(config, optimizer, mesh)
+    shardings = state_shardings(trainable, optimizer)
     return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
 
 

@@ -14,6 +14,7 @@ from reasoning_jax.rl import token_mean, weighted_sum
 from reasoning_jax.training.optimizers import adamw, decay_kernels
 from reasoning_jax.training.state import abstract_state, create_state, state_shardings
 from reasoning_jax.training.step import accumulate, make_update
+from reasoning_jax.training.trainable import all_parameters
 
 # Every size another number, so that a shape in the compiled program tells what it is.
 ROWS, LENGTH, VOCAB, WIDTH = 24, 10, 368, 32
@@ -64,8 +65,7 @@ def report(batch, logprobs):
 
 def updater(config, mesh, optimizer, model, micro_batches=1):
     return make_update(
-        config,
-        mesh,
+        all_parameters(config, mesh),
         optimizer,
         prepare=prepare,
         loss=make_loss(model),
@@ -84,7 +84,9 @@ def assert_close(ours, theirs, tolerance):
 def whole(config, one_device, batch):
     """(state, metrics) on one device in one piece; the step is half the gradient."""
     optimizer = optax.sgd(0.5)
-    state = create_state(config, init_params(config, jax.random.key(0)), optimizer, one_device)
+    state = create_state(
+        all_parameters(config, one_device), init_params(config, jax.random.key(0)), optimizer
+    )
     update = updater(config, one_device, optimizer, Transformer(config))
     state, metrics = update(state, put_batch(batch, one_device))
     return to_host(state), to_host(metrics)
@@ -106,7 +108,9 @@ def test_loss_is_the_mean_over_the_tokens_of_the_batch(config, batch, whole):
 @pytest.mark.parametrize("micro_batches", [2, 4])
 def test_micro_batches_change_nothing(config, one_device, batch, whole, micro_batches):
     optimizer = optax.sgd(0.5)
-    state = create_state(config, init_params(config, jax.random.key(0)), optimizer, one_device)
+    state = create_state(
+        all_parameters(config, one_device), init_params(config, jax.random.key(0)), optimizer
+    )
     update = updater(config, one_device, optimizer, Transformer(config), micro_batches)
     state, metrics = update(state, put_batch(batch, one_device))
     assert_close(metrics, whole[1], 1e-6)
@@ -143,7 +147,9 @@ def three_steps(config, optimizer, batch):
     """three_steps(mesh, micro_batches, remat) -> (first state and those after it, losses)."""
 
     def run(mesh, micro_batches, remat):
-        state = create_state(config, init_params(config, jax.random.key(0), mesh), optimizer, mesh)
+        state = create_state(
+            all_parameters(config, mesh), init_params(config, jax.random.key(0), mesh), optimizer
+        )
         update = updater(
             config, mesh, optimizer, Transformer(config, mesh, remat=remat), micro_batches
         )
@@ -165,18 +171,20 @@ def test_eight_devices_equal_one(config, optimizer, mesh, one_device, three_step
     assert_close(to_host(states[-1]), to_host(single[-1]), 1e-5)
 
     # The state stays where it was made, and those before are gone.
-    shardings = state_shardings(config, optimizer, mesh)
+    shardings = state_shardings(all_parameters(config, mesh), optimizer)
     stays = jax.tree.map(lambda x, s: x.sharding.is_equivalent_to(s, x.ndim), states[-1], shardings)
     assert all(jax.tree.leaves(stays))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(states[:-1]))
 
 
 def test_moments_are_sharded_like_their_parameters(config, optimizer, mesh):
-    shardings = state_shardings(config, optimizer, mesh)
+    shardings = state_shardings(all_parameters(config, mesh), optimizer)
     adam = shardings.opt_state[1][0]
     assert adam.mu == adam.nu == shardings.params == param_shardings(config, mesh)
     assert adam.count.is_fully_replicated
-    embedding = abstract_state(config, optimizer, mesh).opt_state[1][0].mu["embedding"]
+    embedding = (
+        abstract_state(all_parameters(config, mesh), optimizer).opt_state[1][0].mu["embedding"]
+    )
     assert embedding.sharding.shard_shape(embedding.shape) == (VOCAB // 2, WIDTH // 2)
 
 
@@ -212,7 +220,7 @@ def moved(config, mesh, optimizer, batch):
     def compile(model_mesh, micro_batches):
         model = Transformer(config, model_mesh, remat=True)
         update = updater(config, mesh, optimizer, model, micro_batches)
-        state = abstract_state(config, optimizer, mesh)
+        state = abstract_state(all_parameters(config, mesh), optimizer)
         return list(collectives(update.lower(state, put_batch(batch, mesh)).compile().as_text()))
 
     return compile
