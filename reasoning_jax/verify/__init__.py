@@ -1,4 +1,4 @@
-"""Judging answers: where the answer stands (`extract`) and whether it is right (`answers`)."""
+"""Judging answers and programs: `extract`, `answers`, the `pool` of workers, `programs`."""
 
 from reasoning_jax.types import Check, Verdict
 from reasoning_jax.verify.answers import judge
@@ -21,7 +21,9 @@ from reasoning_jax.verify.extract import (
     stated_briefly,
     whole,
 )
-from reasoning_jax.verify.grade import grade
+from reasoning_jax.verify.grading import grade
+from reasoning_jax.verify.pool import Pool, default_pool
+from reasoning_jax.verify.programs import run_program
 
 __all__ = [
     "EVALUATION",
@@ -29,12 +31,14 @@ __all__ = [
     "MARKED",
     "Check",
     "Found",
+    "Pool",
     "Verdict",
     "after_hashes",
     "after_think",
     "bare",
     "boxed",
     "compare",
+    "default_pool",
     "extract",
     "find",
     "grade",
@@ -44,6 +48,7 @@ __all__ = [
     "last_number",
     "normalise",
     "parse_number",
+    "run_program",
     "stated",
     "stated_briefly",
     "whole",

@@ -6,9 +6,9 @@ from reasoning_jax.verify.answers.exact import ExactValues
 from reasoning_jax.verify.answers.match import Comparator, same
 from reasoning_jax.verify.answers.numerals import decimal_comma
 from reasoning_jax.verify.answers.precision import equal_numbers
-from reasoning_jax.verify.answers.read import read
+from reasoning_jax.verify.answers.read import MAX_LENGTH, read
 from reasoning_jax.verify.answers.spell import spell_form
-from reasoning_jax.verify.answers.spelling import spell_notation
+from reasoning_jax.verify.answers.spelling import compact, spell_notation
 from reasoning_jax.verify.equality import compare, parse_number
 
 
@@ -17,8 +17,9 @@ def judge(answer: str | None, gold: str, tolerance: float = 0.0) -> Verdict | Ch
 
     Reasons of a right answer name the tier: "exact" (same string), "rational" (same number),
     "rounded" (to the digits stated, or within the tolerance), "choice", "typed" (structure and
-    numbers) or "symbolic"; of a wrong one: "different", "no_answer", "unparsed_answer"; of one that
-    cannot be judged: "empty_gold", "unparsed_gold".
+    numbers), "symbolic" or, for a gold that fits no form, "spelled" (same but for notation); of a
+    wrong one: "different", "no_answer", "unparsed_answer"; of one that cannot be judged:
+    "empty_gold", "unparsed_gold".
 
     Args:
       tolerance: largest absolute difference of numbers that still counts as equal.
@@ -53,16 +54,27 @@ def judge_symbolically(answer: str, gold: str, tolerance: float = 0.0) -> Verdic
     try:
         verdict = _typed(answer, gold, SymbolicValues(tolerance), "symbolic")
     except GoldError:
+        if _same_spelling(answer, gold):
+            return Verdict(True, "spelled", compact(spell_notation(answer)))
         return Verdict(None, "unparsed_gold", answer)
     if verdict is None:
         raise AssertionError(f"the symbolic tier left {answer!r} against {gold!r} open")
     return verdict
 
 
+def prepare() -> None:
+    """Loads and warms the symbolic tier, before a worker's first check is timed."""
+    from reasoning_jax.verify.answers.expressions import warm
+
+    warm()
+
+
 def _typed(answer: str, gold: str, values: Comparator, reason: str) -> Verdict | None:
     try:
         gold_form = read(gold)
     except ValueError:
+        if _same_spelling(answer, gold):
+            return Verdict(True, "spelled", compact(spell_notation(answer)))
         return Verdict(None, "unparsed_gold", answer)
     try:
         answer_form = read(answer)
@@ -74,6 +86,13 @@ def _typed(answer: str, gold: str, values: Comparator, reason: str) -> Verdict |
     if correct is None:
         return None
     return Verdict(correct, reason if correct else "different", spell_form(answer_form))
+
+
+def _same_spelling(answer: str, gold: str) -> bool:
+    """For golds that fit no form: the same text but for blanks, delimiters and variants."""
+    if max(len(answer), len(gold)) > MAX_LENGTH:
+        return False
+    return compact(spell_notation(answer)) == compact(spell_notation(gold))
 
 
 def _same_decimal_comma(answer: str, gold: str) -> bool:

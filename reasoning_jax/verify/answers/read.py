@@ -127,6 +127,8 @@ def _relation(text: str, depth: int) -> Form | None:
     sides, operators = brackets.split(text, _RELATIONS)
     if not operators:
         return None
+    if operators == [r"\approx"] and not sides[0]:
+        return _read(sides[1], depth + 1)
     if not all(sides):
         raise ValueError(f"a relation without a side in {text[:80]!r}")
     if r"\in" in operators:
@@ -176,7 +178,7 @@ def _bracketed(text: str, depth: int) -> Form | None:
     if opening + closing not in ("()", "[]", r"\{\}"):
         return None
     if not content:
-        return Words(r"\emptyset") if opening == r"\{" else None
+        return Scalar(r"\emptyset") if opening == r"\{" else None
     listed = content if opening == r"\{" else None
     if listed is not None:
         inner = _read(listed, depth + 1)

@@ -40,13 +40,15 @@ _COMMANDS = {
     "lbrace": r"\{", "rbrace": r"\}", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
     "lbrack": "[", "rbrack": "]", "land": r"\text{ and }", "lor": r"\text{ or }", "colon": ":",
     "degree": r"\degree ", "backslash": r"\setminus ", "varnothing": r"\emptyset ",
-    "bmod": r"\mod ", "lg": r"\log_{10}", "arctg": r"\arctan ", "tg": r"\tan ", "ctg": r"\cot ",
+    "rightarrow": r"\to ", "longrightarrow": r"\to ", "bmod": r"\mod ",
+    "lg": r"\log_{10}", "arctg": r"\arctan ", "tg": r"\tan ", "ctg": r"\cot ",
     "varepsilon": r"\epsilon ", "varphi": r"\phi ", "operatorname": r"\text", "mbox": r"\text",
     "textnormal": r"\text", "textbf": r"\text", "textit": r"\text", "textrm": r"\text",
     "mathrm": r"\text", "mathbf": r"\text", "mathit": r"\text", "rm": "", "bf": "",
     "boldsymbol": "", "bm": "", "hbox": r"\text", "text": r"\text",
     "infinity": r"\infty ", "cupdot": r"\cup ", "bigcup": r"\cup ",
-    "prime": "'", "dotsc": r"\ldots ", "dots": r"\ldots ", "cdots": r"\ldots ", "dotsm": r"\ldots ", "dotsb": r"\ldots ",
+    "prime": "'", "dotsc": r"\ldots ", "dots": r"\ldots ", "cdots": r"\ldots ",
+    "dotsm": r"\ldots ", "dotsb": r"\ldots ",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)\s*")
 # Commands that answers run into the next letter: \quadx is \quad x, \lex is \le x.
@@ -64,7 +66,7 @@ _TEXT = re.compile(r"\\text\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _JOIN = re.compile(r"\s*,?\s*\b(and|or)\b\s*", re.IGNORECASE)
 _FUNCTIONS = (
     "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sin", "cos", "tan", "cot", "sec",
-    "csc", "log", "ln", "exp", "max", "min", "gcd", "lcm", "det",
+    "csc", "log", "ln", "exp", "gcd", "lcm", "det",
 )  # fmt: skip
 _PLAIN = re.compile(
     rf"(?<![A-Za-z\\])({'|'.join(_FUNCTIONS)}|sqrt|pi|infty|theta|alpha|beta)(?![A-Za-z])"
@@ -83,6 +85,7 @@ _PERCENT = re.compile(r"\\%|\bper\s?cent(?:age)?(?:\s+points?)?\b|\bpct\b", re.I
 _DEGREES = re.compile(r"(?<=[0-9)}])\s*\\?(?:text\s*\{\s*)?\bdegrees?\b\s*\}?", re.IGNORECASE)
 _TRAILING = re.compile(r"[\s.,;:]+$")
 _COMMAND_BLANK = re.compile(r"(\\[A-Za-z]+) +(?=[A-Za-z])")
+_DIGIT_BLANK = re.compile(r"(?<=[0-9]) +(?=[0-9])")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -112,8 +115,8 @@ def unwrap_braces(text: str) -> str:
 
 
 def compact(text: str) -> str:
-    r"""Without the blanks that mean nothing: all but those between a command and a letter."""
-    text = _COMMAND_BLANK.sub("\\1\0", text).replace(" ", "")
+    r"""Without the blanks that mean nothing: they do behind a command and between digits."""
+    text = _DIGIT_BLANK.sub("\0", _COMMAND_BLANK.sub("\\1\0", text)).replace(" ", "")
     return text.replace("\0", " ")
 
 

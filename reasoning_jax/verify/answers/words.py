@@ -21,7 +21,9 @@ _UNITS |= {f"{name}s": unit for name, unit in _UNITS.items() if len(name) > 2}
 _ABBREVIATIONS = "|".join(sorted((name for name in _UNITS if len(name) > 1), key=len, reverse=True))
 
 _POWER = r"(?:\s*\^\s*\{?\s*[0-9]\s*\}?)?"
-_TEXT_UNIT = re.compile(rf"(?<=[^\s])\s*((?:\\text\{{[^{{}}]*\}}{_POWER}[\s/.]*)+)$")
+_TEXT_UNIT = re.compile(
+    rf"(?<=[^\s])\s*((?:\\text\{{[^{{}}]*\}}{_POWER}[\s/.]*)+(?:(?<=/)\s*[a-z]{{1,3}}{_POWER})?)$"
+)
 _PLAIN_UNIT = re.compile(
     rf"(?<=[0-9)}}])\s*((?:{_ABBREVIATIONS}){_POWER}(?:\s*/\s*[a-z]+{_POWER})?)$", re.IGNORECASE
 )
@@ -32,7 +34,7 @@ _COUNTED = re.compile(
 _ORDINAL = re.compile(
     r"([0-9]+)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?: [A-Za-z]+)?"
 )
-_DEGREE = re.compile(r"\s*\\degree\s*$")
+_DEGREE = re.compile(r"\s*\\degree\s*(?:(?:\\text\s*\{\s*)?([CF])\s*\}?)?\s*$")
 _NEGATIONS = frozenset(("not", "no", "never", "except", "wrong", "nor"))
 
 _CONDITION = re.compile(
@@ -62,8 +64,8 @@ def drop_condition(text: str) -> str:
 def split_unit(text: str) -> Scalar:
     r"""Parts a value from the unit behind it: ``15\\text{ cm}^2``, ``90 degrees``, ``12th``."""
     text = text.strip()
-    if degrees := _DEGREE.search(text):
-        return Scalar(text[: degrees.start()], "degree")
+    if (degrees := _DEGREE.search(text)) and text.count(r"\degree") == 1:
+        return Scalar(text[: degrees.start()], "degree" + (degrees[1] or ""))
     if ordinal := _ORDINAL.fullmatch(text):
         return Scalar(ordinal[1], "ordinal")
     if unit := _TEXT_UNIT.search(text) or _PLAIN_UNIT.search(text):
