@@ -18,6 +18,7 @@ EMBEDDED = {
 # Read from a folder, or a file, in their official formats.
 FILE_BACKED = {
     "gsm8k": "reasoning_jax.tasks.gsm8k:GSM8K",
+    "questions": "reasoning_jax.tasks.questions:questions",
     "math500": "reasoning_jax.tasks.math_sets:math500",
     "math_train": "reasoning_jax.tasks.math_sets:math_train",
     "math_perturb_simple": "reasoning_jax.tasks.math_sets:math_perturb_simple",

@@ -23,9 +23,9 @@ def both(folder, **options):
     return make(data=str(folder), **options)
 
 
-def answers(task):
+def answers_of(task, splits=("train", "validation")):
     return {
-        split: [task.problem(split, i).answer for i in range(task.size(split))] for split in SPLITS
+        split: [task.problem(split, i).answer for i in range(task.size(split))] for split in splits
     }
 
 
@@ -51,6 +51,27 @@ def test_problems_of_a_folder_and_of_a_file(tmp_path):
             task.problem("test", 6)
 
 
+def test_questions_of_ones_own(tmp_path):
+    rows = [{"q": "1+1?", "a": 2, "worked": "so 2", "topic": "sums"}, {"q": "1+2?", "a": "3"}]
+    write(tmp_path / "train.jsonl", rows)
+    (tmp_path / "validation.json").write_text(json.dumps(rows[1:]))
+    task = load_task(
+        "questions", str(tmp_path), question="q", answer="a", solution="worked", columns=("topic",)
+    )
+    assert answers_of(task) == {"train": ["2", "3"], "validation": ["3"]}
+    problem = task.problem("train", 0)
+    assert problem.info["topic"] == "sums"
+    assert problem.solution == "so 2\nThe final answer is $\\boxed{2}$."
+    assert task.problem("train", 1).solution is None
+    assert task.grade(problem, problem.solution).correct is True
+    with pytest.raises(FileNotFoundError, match=r"questions: no test\.jsonl or test\.json"):
+        task.size("test")
+    with pytest.raises(ValueError, match="a validation split of its own"):
+        load_task("questions", str(tmp_path), question="q", answer="a", validation_size=1)
+    with pytest.raises(ValueError, match=r"train\.jsonl, line 1: expected a text 'question'"):
+        load_task("questions", str(tmp_path))
+
+
 def test_the_preferred_file_is_read(tmp_path):
     write(tmp_path / "other.jsonl", ROWS[:1])
     assert both(tmp_path).size("test") == 1
@@ -61,7 +82,7 @@ def test_the_preferred_file_is_read(tmp_path):
 def test_validation_leaves_train(tmp_path):
     write(tmp_path / "train.jsonl", ROWS)
     write(tmp_path / "test.jsonl", ROWS[:2])
-    assert answers(both(tmp_path, validation_size=2)) == {
+    assert answers_of(both(tmp_path, validation_size=2), SPLITS) == {
         "train": ["0", "1", "2", "3"],
         "validation": ["4", "5"],
         "test": ["0", "1"],
