@@ -81,3 +81,18 @@ def test_a_reward_that_is_not_finite_is_refused(reward):
 def test_every_completion_needs_a_reward():
     with pytest.raises(ValueError):
         collate(PROMPTS, COMPLETIONS, VERDICTS, [[1.0], [None, 0.0]])
+
+
+def test_results_of_tools_are_holes():
+    called = Completion(
+        "ab", (10, 20, 21, 11), (-0.1, 0.0, 0.0, -0.2), "stop", (True, False, False, True)
+    )
+    plain = Completion("c", (12, 1), (-0.3, -0.4), "stop")
+    verdicts = [[Verdict(True, "exact")] * 2]
+    rollouts = collate([[5, 6]], [[called, plain]], verdicts, [[1.0, 0.0]])
+    np.testing.assert_array_equal(rollouts.tokens, padded([5, 6, 10, 20, 21, 11], [5, 6, 12, 1]))
+    np.testing.assert_array_equal(rollouts.mask, padded([0, 0, 1, 0, 0, 1], [0, 0, 1, 1]))
+    np.testing.assert_allclose(
+        rollouts.sampler_logprobs, padded([0, 0, -0.1, 0, 0, -0.2], [0, 0, -0.3, -0.4])
+    )
+    assert rollouts.lengths.tolist() == [6, 4]
