@@ -40,9 +40,11 @@ def environment(devices: int, cache: pathlib.Path) -> dict[str, str]:
     }
 
 
-def start(workdir: pathlib.Path, *flags: str, devices: int = 1) -> subprocess.Popen:
-    """Starts the tiny run; later flags override earlier ones."""
-    command = [sys.executable, "-m", "launch.train", *TINY, f"--workdir={workdir}", *flags]
+def start(
+    workdir: pathlib.Path, *flags: str, devices: int = 1, settings: tuple[str, ...] = TINY
+) -> subprocess.Popen:
+    """Starts the tiny run, or one of other settings; later flags override earlier ones."""
+    command = [sys.executable, "-m", "launch.train", *settings, f"--workdir={workdir}", *flags]
     return subprocess.Popen(
         command,
         cwd=REPOSITORY,

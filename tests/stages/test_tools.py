@@ -93,7 +93,7 @@ def test_tools_of_a_workdir_and_of_other_folders(tmp_path):
 def run_with_tools(tmp_path_factory):
     """The workdir of a tiny run with a calculator, never interrupted."""
     workdir = tmp_path_factory.mktemp("tools") / "reference"
-    job.finish(job.start(workdir, *RUN))
+    job.finish(job.start(workdir, settings=RUN))
     return workdir
 
 
@@ -122,7 +122,7 @@ def test_a_killed_run_with_tools_goes_on_bit_identically(run_with_tools):
     expected = job.lines(run_with_tools)
     draw = random.Random(0)
     for _ in range(20):
-        process = job.start(workdir, *RUN)
+        process = job.start(workdir, settings=RUN)
         goal = written(workdir) + draw.randint(2, 4)
         while process.poll() is None:
             if written(workdir) >= goal:
