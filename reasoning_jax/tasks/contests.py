@@ -15,6 +15,7 @@ PROMPT = (
     "{question}\nWrite a Python program that reads standard input and prints to standard output. "
     "Put it into one ```python block.\n"
 )
+CPU_SECONDS = 10.0  # of one test
 
 
 def _item(question: str, pairs: list[tuple[str, str]]) -> Item:
@@ -49,8 +50,16 @@ def _parse_code_contests(record: Mapping[str, Any]) -> Item:
 
 
 codeforces = program_set(
-    "codeforces", {"test": ("codeforces.json", "test.json")}, _parse_codeforces, PROMPT
+    "codeforces",
+    {"test": ("codeforces.json", "test.json")},
+    _parse_codeforces,
+    prompt=PROMPT,
+    cpu_seconds=CPU_SECONDS,
 )
 code_contests = program_set(
-    "code_contests", {"test": ("code_contests.json", "test.json")}, _parse_code_contests, PROMPT
+    "code_contests",
+    {"test": ("code_contests.json", "test.json")},
+    _parse_code_contests,
+    prompt=PROMPT,
+    cpu_seconds=CPU_SECONDS,
 )

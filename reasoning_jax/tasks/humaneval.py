@@ -32,5 +32,5 @@ humaneval = program_set(
     "humaneval",
     {"test": ("HumanEval.jsonl.gz", "HumanEval.jsonl", "humaneval.jsonl", "test.jsonl")},
     _parse,
-    "{question}",
+    prompt="{question}",
 )

@@ -113,5 +113,5 @@ leetcode = program_set(
         "test": ("leetcode.json", "leetcode_test.json", "test.json"),
     },
     _parse,
-    "{question}\n",
+    prompt="{question}\n",
 )

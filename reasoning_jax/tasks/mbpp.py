@@ -75,7 +75,7 @@ def _used(code: str, tests: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(names)), tuple(shared)
 
 
-mbpp = program_set("mbpp", {"test": _FILES}, _parse, PROMPT)
+mbpp = program_set("mbpp", {"test": _FILES}, _parse, prompt=PROMPT)
 mbpp_prime = program_set(
-    "mbpp_prime", {"test": ("prime_new_mbpp.json", "new_mbpp.json")}, _parse_prime, PROMPT
+    "mbpp_prime", {"test": ("prime_new_mbpp.json", "new_mbpp.json")}, _parse_prime, prompt=PROMPT
 )

@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reasoning_jax.tasks.file_task import FileTask, Item, Sources
+from reasoning_jax.text.code_blocks import code_blocks
 from reasoning_jax.types import Check, Problem, Verdict
 from reasoning_jax.verify import after_think
 from reasoning_jax.verify.programs import AssertTest, Limits, StdioTest, program_check
 
 TESTS: Mapping[str, type] = {"assert": AssertTest, "stdio": StdioTest}
 
-_FENCED = re.compile(
-    r"^```(?:python|python3|py)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE
-)
 # Where a continued function has ended, by the stop sequences of Chen et al. 2021, section 3.1.
 _NEXT_STATEMENT = re.compile(r"\n(?:class |def |#|if |print\(|@|```)")
 
@@ -43,7 +41,7 @@ class Programs(FileTask):
     data: str
     prompt: str = "{question}"
     validation_size: int = 0
-    cpu_seconds: float = 10.0
+    cpu_seconds: float = 4.0
     memory_mb: int = 512
     total_seconds: float = 60.0
     _items: Mapping[str, tuple[Item, ...]] = dataclasses.field(
@@ -109,16 +107,16 @@ def program_set(
     name: str,
     files: Mapping[str, tuple[str, ...]],
     parse: Callable[[Mapping[str, Any]], Item],
-    prompt: str,
+    **defaults: Any,
 ) -> Callable[..., Programs]:
     """What `load_task` calls with ``data`` and options to build the task of one data set."""
-    return functools.partial(Programs, name, Sources(files, parse), prompt=prompt)
+    return functools.partial(Programs, name, Sources(files, parse), **defaults)
 
 
 def fenced(problem: Problem, response: str) -> str | None:
     """The last fenced block after the thought; ``[BEGIN]``/``[DONE]`` as in MBPP's own prompt."""
     text = _spoken(response)
-    blocks = _FENCED.findall(text)
+    blocks = code_blocks(text)
     if blocks:
         return blocks[-1]
     program, done, _ = text.partition("[DONE]")
@@ -133,7 +131,7 @@ def continuation(problem: Problem, response: str) -> str | None:
     """
     start, name = problem.info["start"], problem.info["entry_point"]
     text = _spoken(response)
-    blocks = _FENCED.findall(text)
+    blocks = code_blocks(text)
     body = blocks[-1] if blocks else text
     head = f"def {name}("
     if re.search(rf"^{re.escape(head)}", body, re.MULTILINE):

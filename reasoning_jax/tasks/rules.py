@@ -16,7 +16,7 @@ from reasoning_jax.verify.extract import MARKED, after_think, find, whole
 __all__ = ["RULES", "choice", "equal_answer", "judge_found", "near_number", "prepare"]
 
 _WRAPPERS = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
-_SEVERAL = r"{0}(?:\s*(?:,|;|、|，|and|or|和|或|&)?\s*{0})*"
+_BETWEEN = re.compile(r"[\s,;、，和或&]+|\b(?:and|or)\b")
 _LEADING = r"({0})(?:$|[)\].:：,，]|\s)"
 _OUTER = " \t\n()[]{}$*.。:"
 
@@ -77,10 +77,10 @@ def _bare(text: str) -> str:
 
 
 def _letters(text: str, options: Mapping[str, str], leading: bool) -> set[str]:
-    letter = f"[{''.join(options)}]"
-    if re.fullmatch(_SEVERAL.format(letter), text):
-        return set(re.findall(letter, text))
-    match = re.match(_LEADING.format(letter), text) if leading else None
+    letters = set(_BETWEEN.sub("", text))
+    if letters and letters <= set(options):
+        return letters
+    match = re.match(_LEADING.format(f"[{''.join(options)}]"), text) if leading else None
     return {match[1]} if match else set()
 
 

@@ -105,3 +105,13 @@ def test_near_number(answer, tolerance, response, correct):
 )
 def test_equal_answer(answer, response, correct):
     assert verdict("equal_answer", answer, response).correct is correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A" + " " * 300_000 + "x", "A, " * 100_000, r"\text{" * 50_000, "A and " * 50_000 + "?"],
+)
+def test_long_answers_take_one_pass(text):
+    # Passes over the rest at every character would take hours.
+    assert verdict("choice", "C", rf"\boxed{{{text}}}", options=OPTIONS).correct is False
+    assert verdict("choice", "C", text, options=OPTIONS).correct is False

@@ -165,3 +165,9 @@ def test_one_function_is_a_sum_of_one():
 def test_what_is_wrong_with_a_block_is_named(spec, message):
     with pytest.raises(ValueError, match=message):
         rewards.reward_of(spec)
+
+
+@pytest.mark.parametrize("text", ["$" * 99_999, r"\[" * 50_000, "<think>" * 50_000, r"\a" * 50_000])
+def test_long_texts_take_one_pass(text):
+    for function in (rewards.script_share, rewards.think_answer, rewards.boxed_after_think):
+        assert 0 <= function(PROBLEM, completion(text), WRONG) <= 1

@@ -5,8 +5,8 @@ import unicodedata
 
 from reasoning_jax.types import Completion, Problem, Verdict
 
-# What stands inside math delimiters is of no language; nor are the names of LaTeX commands.
-_MATH = re.compile(r"\$\$.*?\$\$|\$[^$\n]*\$|\\\[.*?\\\]|\\\(.*?\\\)|\\[A-Za-z]+", re.DOTALL)
+# What stands between dollars is of no language; nor are the names of LaTeX commands.
+_MATH = re.compile(r"\$[^$]*\$|\\[A-Za-z]+")
 
 
 def script_share(
