@@ -72,6 +72,8 @@ def program_check(
 def prepare() -> None:
     """What a pool does once before its workers run checks of this module."""
     isolation.choose(None)
+    # Each worker keeps sandboxes of its own.
+    warm.close_all()
 
 
 def _outcomes(source: str, tests: Sequence[Test], limits: Limits, level: str) -> Iterator[Outcome]:

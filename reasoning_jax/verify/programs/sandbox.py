@@ -126,13 +126,16 @@ class Sandbox:
     def end(self, timeout: float) -> End | None:
         """The end of the program, or None when it still runs after `timeout` seconds.
 
-        Its processes are gone and its folder is empty by then.
+        Its processes are gone and its folder is empty by then. SandboxLost when it never ran.
         """
         message = self._receive(timeout)
         if message is None:
             return None
         self.busy = False
-        return End(message["end"]["code"], message["end"]["why"], message["end"]["cpu"])
+        end = End(message["end"]["code"], message["end"]["why"], message["end"]["cpu"])
+        if end.why == "unconfined":
+            raise SandboxLost(f"the {self.level} sandbox could not confine its program")
+        return end
 
     def stop(self, why: str) -> End:
         """Kills the program and waits for its end."""

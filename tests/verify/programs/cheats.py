@@ -105,7 +105,7 @@ def solve(x):
             if type(value) is int and 918273600 < value < 918273700: return value
     frame = sys._getframe()
     while frame:
-        for value in frame.f_locals.values():
+        for value in list(frame.f_locals.values()):
             if type(value) is int and 918273600 < value < 918273700: return value
         frame = frame.f_back
     return 7
@@ -149,7 +149,16 @@ def solve(x):
 """,
     "huge_value": "def solve(x): return 'x' * (1 << 24)",
     "huge_integer": "def solve(x): return 1 << 40000000",
-    "colliding_hashes": "def solve(x): return {i * (2 ** 61 - 1) for i in range(20000)}",
+    "colliding_hashes": """
+import json, os
+items = [i * (2 ** 61 - 1) for i in range(1, 12000)]
+value = {"value": {"set": [i if i < 1 << 62 else {"int": hex(i)} for i in items]}}
+data = b"".join(len(d).to_bytes(4, "big") + d for m in ({"ready": True}, value, value)
+                for d in [json.dumps(m).encode()])
+for fd in range(3, 20):
+    try: os.write(fd, data)
+    except OSError: pass
+""",
     "nothing": "",
     "no_python": "def solve(x) return 7",
     "null_bytes": "def solve(x): return 7\0",

@@ -21,7 +21,6 @@ ATTACKS = {
         import socket
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).bind("\\0mark")
     """,
-    "name_service": "import socket; socket.getaddrinfo('localhost.localdomain', 80)[0][4][7]",
     "io_uring": """
         import ctypes
         assert ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(256)) >= 0
@@ -110,12 +109,12 @@ ATTACKS = {
     """,
     # resources
     "fork_bomb": """
-        import os, time
+        import os
         while True:
             try:
                 os.fork()
             except OSError:
-                time.sleep(0.01)
+                pass
     """,
     "fork_count": """
         import os, time
@@ -248,13 +247,12 @@ ATTACKS = {
         import gc, sys
         frame = sys._getframe()
         while frame:
-            for value in frame.f_locals.values():
+            for value in list(frame.f_locals.values()):
                 if isinstance(value, str) and value.strip() == "ESC" + "APED": print(value)
             frame = frame.f_back
         for thing in gc.get_objects():
-            if isinstance(thing, dict):
-                for key in ("expected", "nonce", "tests"):
-                    if key in thing and isinstance(thing[key], str): print(thing[key])
+            for part in gc.get_referents(thing):
+                if isinstance(part, str) and part == "ESC" + "APED": print(part)
         raise OSError
     """,
 }

@@ -16,9 +16,9 @@ from reasoning_jax.verify.programs import AssertTest, CallTest, Limits, StdioTes
 
 LIMITS = Limits(
     cpu_seconds=1.0,
-    wall_seconds=6.0,
+    wall_seconds=5.0,
     memory_bytes=256 << 20,
-    output_bytes=1 << 18,
+    output_bytes=1 << 19,
     file_bytes=8 << 20,
 )
 HONEST = """

@@ -10,21 +10,29 @@ FILES = 64  # open at one time
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/full")
 
 
-def confine(policy, limits):
+def file_rules(policy):
+    """What `confine` takes as `rules`, made once per zygote; None without landlock."""
+    if policy["landlock"] is None:
+        return None
+    return landlock.ruleset(policy["landlock"], [policy["folder"]], _DEVICES)
+
+
+def confine(policy, rules, limits):
     """Irrevocably confines this process.
 
     Args:
-      policy: "folder" (private), "uid" (to become, or None), "keep_read" (the user may not read
-        the interpreter's files by permissions alone), "landlock" (readable paths, or None),
-        "seccomp" (bool), "alone" (processes of the same user stand outside).
+      policy: "uid" (to become, or None), "keep_read" (the user may not read the interpreter's
+        files by permissions alone), "seccomp" (bool), "alone" (processes of the same user stand
+        outside); for `file_rules` also "folder" (private) and "landlock" (readable paths or None).
+      rules: of `file_rules`.
       limits: the fields of `Limits`, and "session" (bool).
     """
     uid = policy["uid"]
     # The zygote counts too when it is of the same user.
     _limit(limits, limits["processes"] + (uid is None))
     kernel.prctl(kernel.SET_NO_NEW_PRIVS, 1)
-    if policy["landlock"] is not None:
-        landlock.restrict(policy["landlock"], [policy["folder"]], _DEVICES)
+    if rules is not None:
+        landlock.restrict(rules)
     if uid is not None:
         _become(uid, policy["keep_read"])
     if policy["seccomp"]:

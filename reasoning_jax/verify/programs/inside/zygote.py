@@ -19,6 +19,7 @@ from inside import folder, harden, jobs, kernel, watch
 POLL_SECONDS = 0.02
 MESSAGE = 1 << 16
 CHANNELS = 5  # stdin, stdout, stderr and two more
+CLEAR = 40  # descriptors from here on are free in a zygote, and below the limit of open files
 
 
 def main():
@@ -33,6 +34,7 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _own_folder(policy)
     os.chdir(policy["folder"])
+    rules = harden.file_rules(policy)
     gc.collect()
     gc.freeze()
     control.send(json.dumps({"ready": True}).encode())
@@ -40,7 +42,7 @@ def main():
         while (message := _receive(control)) is not None:
             request, fds = message
             if request["op"] == "start":
-                _run(control, policy, request["limits"], fds)
+                _run(control, policy, rules, request["limits"], fds)
     except ConnectionError:
         pass
     finally:
@@ -69,12 +71,13 @@ def _receive(control):
     return (json.loads(data), list(fds)) if data else None
 
 
-def _run(control, policy, limits, fds):
+def _run(control, policy, rules, limits, fds):
     before = watch.ended_seconds()
+    confined, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become_program(policy, limits, fds)
-    for fd in fds:
+        _become_program(policy, rules, limits, fds, tell)
+    for fd in (*fds, tell):
         os.close(fd)
     handle = os.pidfd_open(pid)
     try:
@@ -86,7 +89,8 @@ def _run(control, policy, limits, fds):
         os.close(handle)
     watch.end_all(policy, pid)
     if not why:
-        why = _overfull(policy, limits)
+        why = _overfull(policy, limits) if os.read(confined, 1) else "unconfined"
+    os.close(confined)
     folder.empty(policy["folder"])
     if gone:
         raise ConnectionError
@@ -137,19 +141,20 @@ def _overfull(policy, limits):
     return ""
 
 
-def _become_program(policy, limits, fds):
+def _become_program(policy, rules, limits, fds, tell):
     """Never returns: this process is the program from here on."""
     try:
         os.setsid()
+        harden.confine(policy, rules, limits)
+        os.write(tell, b"1")  # before a program could have any say in it
         # Clear of the numbers they shall get.
-        fds = [os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate(fds)]
+        fds = [os.dup2(fd, CLEAR + i, inheritable=False) for i, fd in enumerate(fds)]
         for number in range(CHANNELS):
             if number + 1 < len(fds):
                 os.dup2(fds[number + 1], number)
         os.closerange(min(len(fds) - 1, CHANNELS), fds[0])
         os.closerange(fds[0] + 1, 4096)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        harden.confine(policy, limits)
         with open(fds[0], "rb") as file:
             job = json.load(file)
         gc.unfreeze()
