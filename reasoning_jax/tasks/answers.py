@@ -86,12 +86,13 @@ def fields(
 
     def parse(record: Mapping[str, Any]) -> Item:
         worked = any(record.get(name) is not None for name in solution)
-        return answer_item(
+        item = answer_item(
             text(record, *question),
             gold(record, *answer),
             text(record, *solution) if worked else None,
-            **{name: record[name] for name in columns if name in record},
         )
+        own = {name: record[name] for name in columns if name in record}
+        return dataclasses.replace(item, info=own | item.info)
 
     return parse
 

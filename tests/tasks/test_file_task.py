@@ -8,6 +8,7 @@ from reasoning_jax.tasks import FILE_BACKED, Task, load_task
 from reasoning_jax.tasks.answers import answer_set, fields
 
 ROWS = [{"problem": f"q{k}", "answer": str(k), "level": k} for k in range(6)]
+COLUMNS = ("topic", "answer", "rule")
 SPLITS = ("train", "validation", "test")
 
 
@@ -52,15 +53,18 @@ def test_problems_of_a_folder_and_of_a_file(tmp_path):
 
 
 def test_questions_of_ones_own(tmp_path):
-    rows = [{"q": "1+1?", "a": 2, "worked": "so 2", "topic": "sums"}, {"q": "1+2?", "a": "3"}]
+    rows = [
+        {"q": "1+1?", "a": 2, "worked": "so 2", "topic": "sums", "rule": "x", "answer": 7},
+        {"q": "1+2?", "a": "3"},
+    ]
     write(tmp_path / "train.jsonl", rows)
     (tmp_path / "validation.json").write_text(json.dumps(rows[1:]))
     task = load_task(
-        "questions", str(tmp_path), question="q", answer="a", solution="worked", columns=("topic",)
+        "questions", str(tmp_path), question="q", answer="a", solution="worked", columns=COLUMNS
     )
     assert answers_of(task) == {"train": ["2", "3"], "validation": ["3"]}
     problem = task.problem("train", 0)
-    assert problem.info["topic"] == "sums"
+    assert problem.info == {"topic": "sums", "answer": 7, "rule": "equal_answer"}
     assert problem.solution == "so 2\nThe final answer is $\\boxed{2}$."
     assert task.problem("train", 1).solution is None
     assert task.grade(problem, problem.solution).correct is True
