@@ -17,7 +17,7 @@ Values = dict[str, dict[str, list[float]]]
 
 
 def last_evaluations(workdirs: Sequence[str | os.PathLike]) -> Values:
-    """The last evaluation of every stage of every run.
+    """The last evaluation of every stage of every run: the metrics that all runs have of it.
 
     Raises:
       ValueError: no runs, or a stage that only some of them have evaluated.
@@ -36,6 +36,8 @@ def last_evaluations(workdirs: Sequence[str | os.PathLike]) -> Values:
             name: [run[stage][-1][name] for run in runs]
             for name in runs[0][stage][-1]
             if name.startswith("eval/") and not name.endswith("_interval")
+            # A count of verdicts is there only where the reason was.
+            if all(name in run[stage][-1] for run in runs)
         }
         for stage in runs[0]
     }

@@ -94,8 +94,9 @@ class Supervisor(threading.Thread):
 
     def pids(self) -> list[int]:
         """Process ids of the zygote and its workers, as far as known."""
+        zygote = self._zygote
         workers = [worker.pid for worker in list(self._workers.values()) if worker.pid]
-        return [self._zygote.pid, *workers] if self._zygote else []
+        return [zygote.pid, *workers] if zygote is not None else []
 
     def release(self) -> None:
         """Closes this process's copies of the descriptors, in a fork that has no such thread."""
@@ -119,8 +120,9 @@ class Supervisor(threading.Thread):
             self._broken = outcome = error  # for whoever waits, and whoever comes
         finally:
             self._end_zygote()
-            self._selector.close()
             self._abandon(outcome)
+            for end in (self._selector, self._wake, self._waker):
+                end.close()
 
     def _abandon(self, outcome: Verdict | Exception) -> None:
         running = []

@@ -30,6 +30,17 @@ def test_the_last_evaluation_of_each_stage_counts(runs):
     assert last_evaluations(runs) == {"sft": {"eval/pass@1": [0.5, 0.7], "eval/greedy": [0.8, 0.9]}}
 
 
+def test_reasons_of_verdicts_that_only_some_runs_have_are_left_out(runs):
+    once = {**evaluation("sft", 5, 0.5, 0.8), "eval/verdict/exact": 3, "eval/verdict/timeout": 1}
+    other = {**evaluation("sft", 5, 0.7, 0.9), "eval/verdict/exact": 4}
+    for folder, line in zip(runs, (once, other)):
+        with (folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"time": 0.0, **line}) + "\n")
+    metrics = last_evaluations(runs)["sft"]
+    assert metrics.pop("eval/verdict/exact") == [3, 4]
+    assert metrics.keys() == {"eval/pass@1", "eval/greedy"}
+
+
 def test_table_has_mean_and_sample_deviation(runs):
     # mean (50 + 70) / 2 = 60, sd sqrt(2 * 10^2 / 1) = 14.14
     text = table(last_evaluations(runs), ["eval/pass@1", "eval/greedy"])
