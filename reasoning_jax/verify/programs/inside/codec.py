@@ -87,7 +87,7 @@ def unpack(data, other=None):
             return {unpack(k, other): unpack(v, other) for k, v in content}
         if name in _READERS:
             return _READERS[name](content)
-    except (TypeError, ArithmeticError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"not a packed {name}") from error
     if other is None:
         raise ValueError(f"not a packed value: {name[:40]!r}")

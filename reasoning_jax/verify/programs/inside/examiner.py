@@ -58,8 +58,6 @@ def _failure(error):
         return _message("unsupported_value", error)
     if isinstance(error, codec.Unsupported):
         return _message("broken_test", error)
-    if isinstance(error, ValueError) and error.args[:1] == ("nested too deeply",):
-        return _message("bad_reply", error)
     return _message(f"exception:{type(error).__name__}", error)
 
 

@@ -5,12 +5,14 @@ a `Handle`. While one side waits for a reply it serves the calls that come back.
 """
 
 import builtins
+import contextlib
 import operator
 import sys
 
 from inside import codec, frames
 
-DEEP = 10_000  # nesting of values, linked lists for instance
+DEEP = 10_000  # nested calls while a value crosses; about 2,000 nodes of a linked list
+_TOO_DEEP = "a value nested too deeply, or holding itself"
 _OPERATIONS = {
     "call": lambda target, /, *args, **kwargs: target(*args, **kwargs),
     "get": getattr,
@@ -22,6 +24,16 @@ _OPERATIONS = {
 }
 # The program may be asked for anything; of the examiner it may only call what it was handed.
 OF_PROGRAM, OF_EXAMINER = frozenset(_OPERATIONS), frozenset(("call",))
+
+
+@contextlib.contextmanager
+def _deep():
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, DEEP))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class RemoteError(Exception):
@@ -51,8 +63,8 @@ class Peer:
     def request(self, operation, target, args=(), kwargs=None):
         """Asks the other side, serves it meanwhile, and returns or raises what it answers."""
         kwargs = kwargs or {}
-        message = {"op": operation, "id": target, "args": self.pack([list(args), kwargs])}
-        frames.send(self.fd, message)
+        packed = self.pack([list(args), kwargs])
+        self._send({"op": operation, "id": target, "args": packed})
         while "op" in (reply := self._receive()):
             self._serve(reply)
         if "raise" in reply:
@@ -68,28 +80,30 @@ class Peer:
 
     def pack(self, value):
         """As `codec.pack`, with records and handles."""
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, DEEP))
-        try:
-            return codec.pack(value, self._pack_other)
-        except RecursionError as error:
-            raise codec.Unsupported("a value nested too deeply, or holding itself") from error
-        finally:
-            sys.setrecursionlimit(limit)
+        with _deep():
+            try:
+                return codec.pack(value, self._pack_other)
+            except RecursionError as error:
+                raise codec.Unsupported(_TOO_DEEP) from error
 
     def unpack(self, data):
         """As `codec.unpack`, with records and handles."""
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, DEEP))
-        try:
-            return codec.unpack(data, self._unpack_other)
-        except RecursionError as error:
-            raise ValueError("a value nested too deeply") from error
-        finally:
-            sys.setrecursionlimit(limit)
+        with _deep():
+            try:
+                return codec.unpack(data, self._unpack_other)
+            except RecursionError as error:
+                raise ValueError(_TOO_DEEP) from error
+
+    def _send(self, message):
+        with _deep():
+            try:
+                frames.send(self.fd, message)
+            except RecursionError as error:
+                raise codec.Unsupported(_TOO_DEEP) from error
 
     def _receive(self):
-        message = frames.receive(self.fd, self.limit)
+        with _deep():
+            message = frames.receive(self.fd, self.limit)
         if not isinstance(message, dict):
             raise ValueError("not a message")
         return message
@@ -103,7 +117,10 @@ class Peer:
             if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 raise
             reply = {"raise": type(error).__name__[:80], "text": text_of(error)}
-        frames.send(self.fd, reply)
+        try:
+            self._send(reply)
+        except codec.Unsupported as error:
+            self._send({"raise": "Unsupported", "text": str(error)})
 
     def _answer(self, message):
         operation = message["op"]
