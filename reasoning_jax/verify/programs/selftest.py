@@ -142,11 +142,9 @@ def self_test(level: str) -> list[str]:
 def _attack(level: str, goal: dict) -> list[str]:
     deadline = time.monotonic() + LIMITS.wall_seconds
     out, errors = Capture(1 << 16), Capture(1 << 14)
+    sandbox = warm.fresh(level)
     try:
-        with (
-            warm.borrowed(level) as sandbox,
-            memory_file(json.dumps(goal).encode()) as stdin,
-        ):
+        with memory_file(json.dumps(goal).encode()) as stdin:
             fds = (stdin, out.write_end, errors.write_end)
             sandbox.start({"kind": "stdio", "source": _ATTACKS}, LIMITS, fds)
             out.started()
@@ -155,6 +153,7 @@ def _attack(level: str, goal: dict) -> list[str]:
         # A process left behind would hold the pipe open.
         left = out.take()
     finally:
+        warm.give_back(sandbox)
         out.close()
         errors.close()
     try:

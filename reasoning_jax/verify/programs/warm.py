@@ -25,6 +25,11 @@ def take(level: str) -> Sandbox:
             if sandbox.usable:
                 return sandbox
             sandbox.close()
+    return fresh(level)
+
+
+def fresh(level: str) -> Sandbox:
+    """A new sandbox of an isolation level for the caller alone."""
     sandbox = Sandbox(level)
     _all.add(sandbox)
     return sandbox
