@@ -32,7 +32,7 @@ class Answers(FileTask):
     """
 
     name: str
-    sources: Sources = dataclasses.field(repr=False)
+    sources: Sources = dataclasses.field(repr=False, compare=False)
     data: str
     prompt: str = BOXED
     validation_size: int = 0

@@ -5,6 +5,7 @@ arXiv 2305.20050), MATH train as rllm has it, MATH-Perturb (arXiv 2502.06453), A
 the evaluation folders of Qwen2.5-Math (arXiv 2409.12122), each ``<set>/test.jsonl``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from reasoning_jax.tasks.records import numeral, text, texts
 from reasoning_jax.verify import boxed, normalise, parse_number
 
 _QUESTION = ("problem", "question")
+_NUMPY = re.compile(r"\bnp\.([a-z]+)")  # a gold is written np.arcsin(10/13)
 _MATH_COLUMNS = ("subject", "type", "level", "difficulty", "unique_id")
 
 
@@ -22,6 +24,7 @@ def _parse_minerva(record: Mapping[str, Any]) -> Item:
     answer = boxed(solution)
     if not answer:
         raise ValueError(r"the solution has no \boxed{} answer")
+    answer = _NUMPY.sub(r"\\\1", answer)
     return answer_item(text(record, "problem"), answer, solution, type=text(record, "type"))
 
 

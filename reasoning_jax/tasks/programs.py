@@ -37,7 +37,7 @@ class Programs(FileTask):
     """
 
     name: str
-    sources: Sources = dataclasses.field(repr=False)
+    sources: Sources = dataclasses.field(repr=False, compare=False)
     data: str
     prompt: str = "{question}"
     validation_size: int = 0

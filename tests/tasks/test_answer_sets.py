@@ -240,6 +240,14 @@ def test_the_stated_error_of_olympiadbench(tmp_path):
     assert judged == [True, False, True]
 
 
+def test_functions_of_numpy_in_a_gold(tmp_path):
+    row = {"problem": "p", "solution": r"$\boxed{np.arcsin(10/13)}$.", "type": "Optics"}
+    task, problem = one(tmp_path, "minerva_math", "test.jsonl", row)
+    assert problem.answer == r"\arcsin(10/13)"
+    assert worked_out(task.grade(problem, r"\boxed{\arcsin\frac{10}{13}}")).correct is True
+    assert worked_out(task.grade(problem, problem.solution)).correct is True
+
+
 @pytest.mark.parametrize("answer", [None, ""])
 def test_a_missing_gold_cannot_be_judged(tmp_path, answer):
     task, problem = one(tmp_path, "math_train", "math.json", {"problem": "p", "answer": answer})

@@ -76,6 +76,13 @@ def test_questions_of_ones_own(tmp_path):
         load_task("questions", str(tmp_path))
 
 
+def test_tasks_of_the_same_files_and_options_are_equal(tmp_path):
+    write(tmp_path / "test.jsonl", ROWS)
+    one, other = (load_task("amc23", str(tmp_path)) for _ in range(2))
+    assert one == other and hash(one) == hash(other) and "q3" not in repr(one)
+    assert one != load_task("amc23", str(tmp_path), prompt="{question}")
+
+
 def test_the_preferred_file_is_read(tmp_path):
     write(tmp_path / "other.jsonl", ROWS[:1])
     assert both(tmp_path).size("test") == 1
