@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -53,6 +54,8 @@ class Sandbox:
         self.level = level
         self._owner = os.getpid()
         self.busy = False
+        if sys.platform != "linux":
+            raise IsolationError(f"programs run on Linux only, not on {sys.platform}")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         try:

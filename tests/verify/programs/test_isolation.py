@@ -130,6 +130,53 @@ def test_a_missing_bubblewrap_says_how_to_install_it(monkeypatch):
         isolation.choose("bubblewrap")
 
 
+@pytest.mark.parametrize("abi", [1, 2, 3, 4, 5, 6, 7])
+def test_every_version_of_landlock_confines(abi, tmp_path):
+    inside = pathlib.Path(policy.__file__).parent
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(inside)!r})
+from inside import kernel, landlock
+if landlock.version() < {abi}:
+    sys.exit(77)
+landlock.version = lambda: {abi}
+rules = landlock.ruleset(["/usr", "/nowhere"], [{str(tmp_path)!r}], ["/dev/null"])
+kernel.prctl(kernel.SET_NO_NEW_PRIVS, 1)
+landlock.restrict(rules)
+open({str(tmp_path / "file")!r}, "w").write("x")
+open("/dev/null", "w").write("x")
+assert os.listdir("/usr")
+for attempt in (lambda: open("/etc/passwd"), lambda: open("/usr/x", "w"), lambda: os.listdir("/")):
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    sys.exit("not confined")
+"""
+    done = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True)
+    if done.returncode == 77:
+        pytest.skip("this kernel's landlock is older")
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_system_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(IsolationError, match="Linux only, not on darwin"):
+        isolation.choose("landlock")
+
+
+def test_isolation_holds_for_a_user_without_privileges(each_level):
+    if os.geteuid() != 0:
+        pytest.skip("every other test shows it")
+    if not policy._open_to_all(sys.base_prefix) or not policy._open_to_all(policy.__file__):
+        pytest.skip("the interpreter is closed to other users")
+    script = (
+        "from reasoning_jax.verify.programs import selftest\n"
+        f"assert selftest.self_test({each_level!r}) == []"
+    )
+    subprocess.run([sys.executable, "-c", script], user=65534, group=65534, cwd="/", check=True)
+
+
 def test_a_sandbox_dies_with_its_owner(each_level, tmp_path):
     script = f"""
 from reasoning_jax.verify.programs.sandbox import Sandbox

@@ -11,9 +11,17 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random", "/dev/full"
 
 
 def file_rules(policy):
-    """What `confine` takes as `rules`, made once per zygote; None without landlock."""
+    """What `confine` takes as `rules`, made once per zygote; None without landlock.
+
+    Raises:
+      SystemExit: where the kernel lacks what the policy asks for, with the reason.
+    """
+    if policy["seccomp"] and not seccomp.supported():
+        raise SystemExit(f"no table of system calls for {os.uname().machine}")
     if policy["landlock"] is None:
         return None
+    if not landlock.version():
+        raise SystemExit("this kernel offers no landlock (Linux 5.13 or newer, and switched on)")
     return landlock.ruleset(policy["landlock"], [policy["folder"]], _DEVICES)
 
 
