@@ -72,6 +72,8 @@ def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpma
         return _CONSTANTS[node]()
     if isinstance(node, sympy.Pow):
         return _power(node, point)
+    if isinstance(node, (sympy.Sum, sympy.Product)):
+        return _series(node, point)
     arguments = [evaluate(child, point) for child in node.args]
     if isinstance(node, sympy.Add):
         return mpmath.fsum(arguments)
@@ -86,6 +88,18 @@ def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpma
     if function is None or not arguments:
         raise ValueError(f"no value for {type(node).__name__}")
     return function(*arguments)
+
+
+def _series(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpc:
+    """A finite sum or product, term by term; `guards` bounds how many."""
+    (index, low, high), *more = node.limits
+    if more or not (low.is_Integer and high.is_Integer):
+        raise ValueError(f"no value for {type(node).__name__} over {node.limits}")
+    join = mpmath.fsum if isinstance(node, sympy.Sum) else mpmath.fprod
+    return join(
+        evaluate(node.function, {**point, index: mpmath.mpf(term)})
+        for term in range(int(low), int(high) + 1)
+    )
 
 
 def _unknown(name: str, arguments: list[mpmath.mpf]) -> mpmath.mpf:

@@ -1,7 +1,8 @@
 r"""Expressions as SymPy trees, and their values at fixed random points to 120 digits.
 
-Two expressions are compared by their values: exact algebra decides only where values cannot.
-Nothing is rebuilt, hence nothing evaluated, before its magnitude has been bounded.
+Expressions are compared by their values. Integrals, limits and infinite sums have none here: to
+work them out may take for ever, and whoever answers with one has not answered. Nothing is
+rebuilt, hence nothing evaluated, before its magnitude has been bounded.
 """
 
 import dataclasses
@@ -35,7 +36,6 @@ _PRIMES = re.compile(r"([A-Za-z])('+)")
 _SCRIPT = re.compile(r"_\s*(\{[^{}]*\}|\\?[A-Za-z0-9])")
 _MODULO = re.compile(r"([0-9]+)\s*\\mod\s*([0-9]+)")
 _BARS = re.compile(r"\|([^|]*)\|")
-_UNDONE = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit, sympy.Derivative)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +106,10 @@ def matrix(text: str) -> sympy.MatrixBase:
 def values(text: str, common_logarithm: bool = False) -> tuple[mpmath.mpc | None, ...]:
     """The expression's value at each of the `POINTS` points (one, when it has no symbol).
 
-    None where it is undefined or has functions without a value.
+    None where it is undefined or not worked out.
     """
     expression = parse(text, common_logarithm)
     tree = expression.tree
-    if tree.has(*_UNDONE):
-        tree = tree.doit()
     symbols = tree.free_symbols
     count = POINTS if symbols else 1
     with mpmath.workdps(DIGITS):

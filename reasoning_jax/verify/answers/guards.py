@@ -6,12 +6,15 @@ import mpmath
 import sympy
 
 MAX_EXPRESSION = 600  # characters of one expression
-MAX_DEPTH = 40  # brackets within brackets
+MAX_DEPTH = 12  # brackets within brackets
+MAX_MARKS = 8  # factorials or bars in one expression
 MAX_DIGITS = 1_000  # of one literal
 MAX_MAGNITUDE = 20_000  # |log10| of any intermediate value
 MAX_COUNT = 3_000  # arguments of factorials, binomials; terms of sums
 
 _DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
+# The parser works binomials out as it reads them.
+_BINOMIAL = re.compile(r"\\binom\W*[0-9]{5}|\\binom\s*\{[^{}]*[\^!]|[0-9]{5,}\s*\\choose")
 _COUNTING = (sympy.factorial, sympy.factorial2, sympy.gamma, sympy.binomial)
 
 
@@ -30,8 +33,11 @@ def check_text(text: str) -> None:
         depth += (character in "({[") - (character in ")}]")
         if depth > MAX_DEPTH:
             raise RefusedError(f"brackets nest more than {MAX_DEPTH} deep")
-    if text.count("!") > 8:
-        raise RefusedError("more than 8 factorials in one expression")
+    if _BINOMIAL.search(text):
+        raise RefusedError("a binomial of numbers of five digits or more")
+    for mark in "!|":
+        if text.count(mark) > MAX_MARKS:
+            raise RefusedError(f"more than {MAX_MARKS} {mark!r} in one expression")
 
 
 def check_magnitude(expression: sympy.Basic) -> None:
