@@ -21,7 +21,7 @@ from reasoning_jax.verify.programs.errors import IsolationError, SandboxLost
 from reasoning_jax.verify.programs.limits import Limits
 
 START_SECONDS = 60.0  # until a zygote answers, on a loaded machine
-GRACE_SECONDS = 30.0  # until it has ended a program and emptied its folder
+GRACE_SECONDS = 120.0  # until it has ended a program and emptied its folder
 
 
 @dataclasses.dataclass(frozen=True)
