@@ -138,7 +138,7 @@ class Sampler:
         """How many prompts with n samples each are decoded at once; a power of two."""
         return 1 << (max(1, self._max_rows // n).bit_length() - 1)
 
-    def extend(self, rows: Sequence[Row], sampling: SamplingParams) -> list[Completion]:
+    def extend(self, rows: Sequence[Row], sampling: SamplingParams, of: int) -> list[Completion]:
         """Continues each row once; its draws are those of an uninterrupted completion.
 
         All sizes are padded coarsely: rows of later turns are fewer and longer every time, and
@@ -146,25 +146,30 @@ class Sampler:
 
         Args:
           rows: from `Row`; a row and its limit must fit into the context.
-          sampling: ``n`` is not used, and ``max_tokens`` bounds no row.
+          sampling: ``n`` is not used; no limit exceeds ``max_tokens``.
+          of: rows of the first turn; those left are padded to all, a quarter, a sixteenth ...
 
         Returns:
           What was added to each row.
         """
         outs: list[Completion] = []
-        most = self.prompts_at_once(1)
-        single = dataclasses.replace(sampling, n=1)
+        most = min(self.prompts_at_once(1), bucket(of, 1))
         for first in range(0, len(rows), most):
             batch = rows[first : first + most]
             size = most
             while size // 4 >= len(batch):
                 size //= 4
-            longest = max(len(row.tokens) for row in batch)
             length, steps = (
-                bucket(n, largest_step=1 << 30) for n in (longest, max(row.limit for row in batch))
+                bucket(longest, largest_step=1 << 30)
+                for longest in (
+                    max(len(row.tokens) for row in batch),
+                    max(row.limit for row in batch),
+                )
             )
-            state = self._run(batch, (size, length), dataclasses.replace(single, max_tokens=steps))
-            outs += [self._completion(state, row, sampling) for row in range(len(batch))]
+            steps = min(steps, sampling.max_tokens)
+            turn = dataclasses.replace(sampling, n=1, max_tokens=steps)
+            state = self._run(batch, (size, length), turn)
+            outs += [self._completion(state, row, turn) for row in range(len(batch))]
         return outs
 
     def encode(
@@ -209,7 +214,7 @@ class Sampler:
             self._mesh,
         )
         rule = Rule(
-            eos_ids=tuple(self.tokenizer.eos_ids),
+            eos_ids=(*self.tokenizer.eos_ids, *self._stop_ids(sampling.stop)),
             vocab_size=self.tokenizer.vocab_size,
             greedy=sampling.temperature == 0,
             top_k=sampling.top_k,
@@ -235,6 +240,18 @@ class Sampler:
                 if bool(to_host(state.finished).all()):
                     break
         return _Generated(*to_host((state.tokens, state.logprobs, state.counts, state.finished)))
+
+    def _stop_ids(self, stops: tuple[str, ...]) -> list[int]:
+        """Ids that spell a stop string alone: a row can end at them without a look at the text."""
+        found = []
+        for stop in stops:
+            try:
+                ids = self.tokenizer.encode(stop)
+            except ValueError:  # an alphabet that lacks it
+                continue
+            if len(ids) == 1 and stop in self.tokenizer.decode(ids):
+                found += ids
+        return found
 
     def _stop_on_strings(self, state: DecodeState, sampling: SamplingParams) -> DecodeState:
         tokens, counts, finished = to_host((state.tokens, state.counts, state.finished))

@@ -104,7 +104,7 @@ class TurnSampler:
                 if calling:
                     going_on = self._read_results(calling, rows, desk, sampling.max_tokens)
                     states = [rows[i].state(sampling.max_tokens) for i in going_on]
-                    added = self._sampler.extend(states, until_call) if states else []
+                    added = self._sampler.extend(states, until_call, len(rows)) if states else []
                     calling = self._absorb(dict(zip(going_on, added)), rows, desk)
         flat = [row.completion(self.tokenizer) for row in rows]
         n = sampling.n

@@ -257,6 +257,22 @@ def test_generation_ends_when_every_row_has_met_a_stop(sampler, monkeypatch):
     assert len(calls) == 1  # of two looks at the text, after 16 tokens and after 20
 
 
+def test_a_stop_of_one_token_ends_the_loop_at_that_token(sampler, monkeypatch):
+    steps = []
+
+    def counting(*args, **kwargs):
+        state = advance(*args, **kwargs)
+        steps.append(int(state.step))
+        return state
+
+    monkeypatch.setattr(engine, "advance", counting)
+    # Q is not in the alphabet, and "ab" is two tokens: neither can be met by an id.
+    stops = (*sampler.tokenizer.alphabet, "ab", "Q")
+    outs = sampler.generate(PROMPTS, SamplingParams(max_tokens=20, stop=stops))
+    assert steps == [1]
+    assert {out.finish_reason for (out,) in outs} == {"stop"}
+
+
 def test_prompts_that_cannot_be_continued_are_refused(sampler):
     sampling = SamplingParams(max_tokens=20)
     with pytest.raises(ValueError, match="prompt 1 is empty"):

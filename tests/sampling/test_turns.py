@@ -278,7 +278,8 @@ class Scripted:
             for i in prompt_ids
         ]
 
-    def extend(self, rows, sampling):
+    def extend(self, rows, sampling, of):
+        assert of >= len(rows)
         self.asked.append(rows)
         self.turns.update((row.prompt_id, row.sample) for row in rows)
         return [
