@@ -162,6 +162,10 @@ def open_in_a_program(_: int) -> Verdict:
     return Verdict(done.returncode == 0, "listed", done.stdout.strip())
 
 
+def hashed(text: str) -> Verdict:
+    return Verdict(True, "hashed", str(hash(text)))
+
+
 def touch(file: str) -> Verdict:
     with open(file, "w"):
         return Verdict(True, "touched")

@@ -69,7 +69,7 @@ def script(code: str, **options) -> subprocess.Popen:
         (Check(checks.endless_power, (0,), cpu_seconds=0.2), "timeout"),
         (Check(checks.sleep, (1e9,), wall_seconds=0.2), "timeout"),
         (Check(checks.stop, (0,), wall_seconds=0.2), "timeout"),
-        (Check(checks.allocate, (1 << 40,), memory_bytes=64 << 20), "memory"),
+        (Check(checks.allocate, (1 << 30,), memory_bytes=64 << 20), "memory"),
         (Check(checks.leave, (0,)), "crash"),
         (Check(checks.leave, (1,)), "crash"),
         (Check(checks.die, (signal.SIGSEGV,)), "crash"),
@@ -256,7 +256,22 @@ def test_nothing_is_left_after_close(tmp_path):
     closing.close()
 
 
-def test_nothing_is_left_when_the_parent_is_killed(tmp_path):
+def test_hashes_are_the_same_in_every_pool(pool):
+    with Pool(processes=1) as other:
+        check = Check(checks.hashed, ("word",))
+        assert pool.run(check) == other.run(check)
+
+
+# A process that has inherited the parent's descriptors keeps the zygote's socket open.
+LEAK = (
+    "import os, subprocess\n"
+    "descriptors = [fd for fd in range(3, 100) if os.path.exists(f'/proc/self/fd/{fd}')]\n"
+    "print(subprocess.Popen(['sleep', '300'], pass_fds=descriptors).pid, flush=True)\n"
+)
+
+
+@pytest.mark.parametrize("leak", ["print(0, flush=True)\n", LEAK], ids=["", "leaking"])
+def test_nothing_is_left_when_the_parent_is_killed(tmp_path, leak):
     file = str(tmp_path / "pid")
     process = script(
         "import checks, sys, time\n"
@@ -266,14 +281,20 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path):
         f"running = [pool.submit(Check(checks.fork_and_sleep, ({file!r} + str(i),)))"
         " for i in range(2)]\n"
         f"while len(pool.pids()) < 2 or not checks.exists({file!r} + '0'): time.sleep(0.01)\n"
-        "print(*pool.pids(), flush=True)\n"
+        + leak
+        + "print(*pool.pids(), flush=True)\n"
         "running[0].result()\n"
     )
+    leaked = int(process.stdout.readline())
     pids = [*map(int, process.stdout.readline().split()), int(pathlib.Path(file + "0").read_text())]
     assert all(map(alive, pids)) and len(pids) >= 3
     process.kill()
     process.wait()
-    assert gone(pids)
+    try:
+        assert gone(pids)
+    finally:
+        if leaked:
+            os.kill(leaked, signal.SIGKILL)
 
 
 def test_forked_and_spawned_children_have_workers_of_their_own():
