@@ -3,7 +3,12 @@
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig, RopeScaling
 from reasoning_jax.models.hf import load_hf, save_hf
 from reasoning_jax.models.hf_reward import load_reward_model, save_reward_model
-from reasoning_jax.models.logprobs import TokenScores, score_logits, token_logprobs
+from reasoning_jax.models.logprobs import (
+    TokenScores,
+    score_logits,
+    token_logprobs,
+    token_logprobs_and_balance,
+)
 from reasoning_jax.models.lora import (
     LoraConfig,
     abstract_lora,
@@ -55,4 +60,5 @@ __all__ = [
     "score_logits",
     "target_projections",
     "token_logprobs",
+    "token_logprobs_and_balance",
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from reasoning_jax.models.moe import load_balance_loss
 from reasoning_jax.models.transformer import Transformer
 
 
@@ -45,6 +46,56 @@ def token_logprobs(
       TokenScores of [B, T].
     """
     hidden = model.apply({"params": params}, tokens, positions, segment_ids, method="hidden")
+    return _score_hidden(model, params, hidden, tokens, temperature, chunk)
+
+
+def token_logprobs_and_balance(
+    model: Transformer,
+    params: dict,
+    tokens: jax.Array,
+    mask: jax.Array,
+    *,
+    positions: jax.Array | None = None,
+    segment_ids: jax.Array | None = None,
+    temperature: float = 1.0,
+    chunk: int = 256,
+) -> tuple[TokenScores, jax.Array]:
+    """``token_logprobs`` and the load-balancing loss of the model's routers, from one forward.
+
+    Args:
+      mask: [B, T] tokens that count for the balance.
+
+    Returns:
+      TokenScores of [B, T], and a scalar: ``load_balance_loss`` over the tokens of all layers,
+      0 for a model without experts.
+    """
+    hidden, sown = model.apply(
+        {"params": params},
+        tokens,
+        positions,
+        segment_ids,
+        method="hidden",
+        mutable="intermediates",
+    )
+    scores = _score_hidden(model, params, hidden, tokens, temperature, chunk)
+    moe = model.config.moe
+    if moe is None:
+        return scores, jnp.float32(0)
+    (probs_LxBxTxE,) = sown["intermediates"]["layers"]["block"]["moe"]["router_probs"]
+    mask_LxBxT = jnp.broadcast_to(mask, probs_LxBxTxE.shape[:-1])
+    probs_NxE = probs_LxBxTxE.reshape(-1, moe.n_experts)
+    return scores, load_balance_loss(probs_NxE, moe.top_k, mask_LxBxT.reshape(-1))
+
+
+def _score_hidden(
+    model: Transformer,
+    params: dict,
+    hidden: jax.Array,
+    tokens: jax.Array,
+    temperature: float,
+    chunk: int,
+) -> TokenScores:
+    """TokenScores [B, T] from the hidden states [B, T, M] of tokens [B, T]."""
     hidden_BxSxM, targets_BxS = hidden[:, :-1], tokens[:, 1:]
 
     @jax.checkpoint

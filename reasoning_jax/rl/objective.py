@@ -19,11 +19,13 @@ class PolicyBatch:
       rollouts: the rows.
       advantages: [B, T] float32.
       weights: [B, T] float32 share of each token in the loss.
+      shares: [B] float32 share of each row in the tokens of the batch.
     """
 
     rollouts: Rollouts
     advantages: jax.Array
     weights: jax.Array
+    shares: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.run import Evaluation, sample_row
 from reasoning_jax.functions import function
-from reasoning_jax.models import TokenScores, token_logprobs
+from reasoning_jax.models import TokenScores, token_logprobs, token_logprobs_and_balance
 from reasoning_jax.parallel import put_batch, to_host
 from reasoning_jax.rl import (
     apply_filter,
@@ -69,6 +70,7 @@ def default_config() -> ConfigDict:
     block.kl = named("reasoning_jax.rl.k3")
     block.kl_coef = 0.0  # 0 needs no reference policy
     block.entropy_coef = 0.0
+    block.balance = 0.0  # multiple of the load-balancing loss a mixture's own config asks for
     block.updates = 1  # optimiser updates per batch of completions; 1 is strictly on-policy
     block.micro_batches = 1
     block.gap_alarm = 0.01  # warn of a larger mean |sampler - trainer| log-probability, nats
@@ -242,6 +244,12 @@ def _check_functions(block: ConfigDict, rows: int) -> None:
             raise ValueError(f"{where} gives {result}, not one array of shape {shape}")
 
 
+def _within(rollouts: Rollouts) -> jax.Array:
+    """[B, T] bool, the tokens of rows that take part: prompt and response, no padding."""
+    columns = jnp.arange(rollouts.tokens.shape[1])
+    return (columns < rollouts.lengths[:, None]) & rollouts.row_mask[:, None]
+
+
 class _Step:
     """One step of RL; holds the jitted functions of one mesh."""
 
@@ -256,8 +264,8 @@ class _Step:
 
         clip_ends = _clip_ends(functions["policy_loss"])
 
-        def score(params: dict, tokens: jax.Array) -> TokenScores:
-            return token_logprobs(model, params, tokens, temperature=block.temperature)
+        moe = context.model.moe
+        balance_coef = 0.0 if moe is None else block.balance * moe.aux_coef
 
         def shape(rollouts: Rollouts) -> tuple[Rollouts, jax.Array, dict[str, jax.Array]]:
             scalars = rollout_scalars(rollouts)
@@ -266,11 +274,20 @@ class _Step:
             return rollouts, functions["advantage"](rollouts), scalars
 
         def prepare(batch: PolicyBatch) -> PolicyBatch:
-            return batch.replace(weights=functions["aggregate"](batch.rollouts.loss_mask))
+            rollouts = batch.rollouts
+            shares = jnp.sum(token_mean(_within(rollouts)), axis=1)
+            return batch.replace(weights=functions["aggregate"](rollouts.loss_mask), shares=shares)
 
         def loss(params: dict, batch: PolicyBatch):
-            scores = score(params, batch.rollouts.tokens)
-            return objective(scores.logprobs, scores.entropy, batch), scores
+            scores, balance = token_logprobs_and_balance(
+                model,
+                params,
+                batch.rollouts.tokens,
+                _within(batch.rollouts),
+                temperature=block.temperature,
+            )
+            policy = objective(scores.logprobs, scores.entropy, batch)
+            return policy + balance_coef * balance * jnp.sum(batch.shares), scores
 
         def report(batch: PolicyBatch, scores: TokenScores) -> dict[str, jax.Array]:
             rollouts, weights = batch.rollouts, token_mean(batch.rollouts.loss_mask)
@@ -279,7 +296,10 @@ class _Step:
                 "entropy": weighted_sum(scores.entropy, weights),
             }
 
-        self.score = jax.jit(lambda params, tokens: score(params, tokens).logprobs)
+        def score(params: dict, tokens: jax.Array) -> jax.Array:
+            return token_logprobs(model, params, tokens, temperature=block.temperature).logprobs
+
+        self.score = jax.jit(score)
         self.shape = jax.jit(shape)
         self.update = make_update(
             context.trainable,

@@ -10,7 +10,7 @@ from jax import Array
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.run import Evaluation
-from reasoning_jax.models import token_logprobs
+from reasoning_jax.models import token_logprobs_and_balance
 from reasoning_jax.parallel import put_batch
 from reasoning_jax.rl import token_mean, weighted_sum
 from reasoning_jax.stages import evaluate
@@ -45,6 +45,7 @@ def default_config() -> ConfigDict:
     block.rows = 32  # packed rows per update
     block.micro_batches = 1
     block.steps = 500  # most updates
+    block.balance = 1.0  # multiple of the load-balancing loss a mixture's own config asks for
     block.z_loss_coef = 0.0  # keeps the softmax's normaliser near 1; 1e-5 is usual
     block.optimizer = optimizer_block(peak=1e-3, warmup_steps=20)
     block.log_every = 10
@@ -89,9 +90,12 @@ def run(stage: Stage, params: dict | None) -> dict:
     update = make_update(
         context.trainable,
         optimizer,
-        prepare=lambda batch: batch.replace(weights=token_mean(batch.loss_mask)),
+        prepare=_prepare,
         loss=_loss(context, block),
-        report=lambda batch, _: {"tokens": jnp.sum(batch.segment_ids > 0)},
+        report=lambda batch, balance: {
+            "tokens": jnp.sum(batch.segment_ids > 0),
+            **({} if context.model.moe is None else {"balance": jnp.sum(balance)}),
+        },
         micro_batches=block.micro_batches,
     )
 
@@ -139,28 +143,43 @@ def run(stage: Stage, params: dict | None) -> dict:
 
 @struct.dataclass
 class _Batch:
-    """Packed rows [B, T] of PackedRows; ``weights`` [B, T] float32 are set from the whole batch."""
+    """Packed rows [B, T] of PackedRows; the last two are set from the whole batch.
+
+    Attributes:
+      weights: [B, T] float32 share of each token in the loss.
+      shares: [B] float32 share of each row in the tokens that routers see.
+    """
 
     tokens: Array
     segment_ids: Array
     positions: Array
     loss_mask: Array
     weights: Array | None = None
+    shares: Array | None = None
+
+
+def _prepare(batch: _Batch) -> _Batch:
+    shares = jnp.sum(token_mean(batch.segment_ids > 0), axis=1)
+    return batch.replace(weights=token_mean(batch.loss_mask), shares=shares)
 
 
 def _loss(context: Context, block: ConfigDict):
-    model = context.transformer()
+    model, moe = context.transformer(), context.model.moe
+    balance_coef = 0.0 if moe is None else block.balance * moe.aux_coef
 
-    def loss(params: dict, batch: _Batch) -> tuple[Array, None]:
-        scores = token_logprobs(
+    def loss(params: dict, batch: _Batch) -> tuple[Array, Array]:
+        scores, balance = token_logprobs_and_balance(
             model,
             params,
             batch.tokens,
+            batch.segment_ids > 0,
             positions=batch.positions,
             segment_ids=batch.segment_ids,
         )
         losses = block.z_loss_coef * z_loss(scores.logsumexp) - scores.logprobs
-        return weighted_sum(losses, batch.weights), None
+        # Routers are balanced within what passes through them at once, a micro-batch.
+        balance_B = batch.shares * balance
+        return weighted_sum(losses, batch.weights) + balance_coef * jnp.sum(balance_B), balance_B
 
     return loss
 

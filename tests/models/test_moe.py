@@ -5,6 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reasoning_jax.models import (
+    Transformer,
+    init_params,
+    token_logprobs,
+    token_logprobs_and_balance,
+)
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig
 from reasoning_jax.models.moe import MoE, load_balance_loss
 from reasoning_jax.parallel import make_mesh, put_batch
@@ -125,6 +131,28 @@ def test_balance_loss_ignores_padding_even_nan():
     loss = lambda p: load_balance_loss(p, 1, jnp.array([True, False]))  # noqa: E731
     assert float(loss(probs)) == pytest.approx(1.2)
     np.testing.assert_allclose(jax.grad(loss)(probs), [[2.0, 0.0], [0.0, 0.0]])
+
+
+def test_balance_of_a_model_counts_all_layers_and_the_masked_tokens():
+    config = dataclasses.replace(CONFIG, n_layers=3)
+    params = init_params(config, jax.random.key(0))
+    model, tokens = Transformer(config), jnp.arange(12).reshape(2, 6) % 8
+    mask = jnp.array([[True] * 6, [True] * 4 + [False] * 2])
+    scores, balance = token_logprobs_and_balance(model, params, tokens, mask)
+    _, sown = model.apply({"params": params}, tokens, mutable="intermediates")
+    (probs,) = sown["intermediates"]["layers"]["block"]["moe"]["router_probs"]
+    seen = np.asarray(probs, np.float64)[:, np.asarray(mask)].reshape(-1, 5)  # 3 layers, 10 tokens
+    assert seen.shape == (30, 5)
+    picks = np.zeros(5)
+    for row in seen:
+        picks[np.argsort(-row)[:2]] += 1
+    assert float(balance) == pytest.approx(5 * np.sum(picks / 30 * seen.mean(axis=0)), rel=1e-5)
+    np.testing.assert_allclose(
+        scores.logprobs, token_logprobs(model, params, tokens).logprobs, atol=1e-6
+    )
+    dense = dataclasses.replace(CONFIG, moe=None)
+    params = init_params(dense, jax.random.key(0))
+    assert token_logprobs_and_balance(Transformer(dense), params, tokens, mask)[1] == 0
 
 
 def test_router_probabilities_are_reported():

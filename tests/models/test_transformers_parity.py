@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reasoning_jax.models import Transformer, load_hf, save_hf, token_logprobs
+from reasoning_jax.models import (
+    Transformer,
+    load_hf,
+    save_hf,
+    token_logprobs,
+    token_logprobs_and_balance,
+)
 from reasoning_jax.models.hf_config import FAMILIES, ONLY_VALUE
 
 torch = pytest.importorskip("torch")
@@ -227,6 +233,17 @@ def test_gradients_with_respect_to_the_embedding_are_those_of_transformers(folde
 
     expected = model.get_input_embeddings().weight.grad.numpy()
     assert error(np.asarray(jax.grad(loss)(params["embedding"])), expected) < 2e-5
+
+
+def test_the_balancing_loss_of_mixtures_is_that_of_transformers(folder):
+    config, params = load_hf(folder)
+    if config.moe is None:
+        pytest.skip("no experts")
+    with torch.no_grad():
+        expected = torch_model(folder)(torch.tensor(TOKENS), output_router_logits=True).aux_loss
+    mask = jnp.ones(TOKENS.shape, bool)
+    _, balance = token_logprobs_and_balance(Transformer(config), params, jnp.asarray(TOKENS), mask)
+    assert float(balance) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_loading_and_saving_keeps_every_bit(folder, tmp_path):
