@@ -266,7 +266,7 @@ class Supervisor(threading.Thread):
                 self._bury(message["exited"], message["signal"])
 
     def _lose_zygote(self) -> None:
-        """Workers die with the zygote; what had not begun is kept for the next one."""
+        """Workers go with the zygote; what had not begun is kept for the next one."""
         self._refused |= set(self._preparing)
         self._end_zygote()
         workers, self._workers = self._workers, {}
@@ -275,6 +275,10 @@ class Supervisor(threading.Thread):
         for worker in workers.values():
             job = worker.job
             worker.channel.close()
+            if worker.pid is not None:
+                # Not every kernel has ended it, and none what it started.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(worker.pid, signal.SIGKILL)
             if job is None:
                 continue
             if worker.ready:
