@@ -66,7 +66,7 @@ def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpma
     """
     if node.is_Rational:
         return mpmath.mpf(int(node.p)) / int(node.q)
-    if node.is_Symbol:
+    if node in point:
         return point[node]
     if node in _CONSTANTS:
         return _CONSTANTS[node]()
@@ -74,6 +74,9 @@ def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpma
         return _power(node, point)
     if isinstance(node, (sympy.Sum, sympy.Product)):
         return _series(node, point)
+    known = isinstance(node, (sympy.Add, sympy.Mul, sympy.log, AppliedUndef))
+    if not node.args or not (known or type(node) in _FUNCTIONS):
+        raise ValueError(f"no value for {type(node).__name__}")
     arguments = [evaluate(child, point) for child in node.args]
     if isinstance(node, sympy.Add):
         return mpmath.fsum(arguments)
@@ -84,10 +87,7 @@ def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpma
         return value / mpmath.log(arguments[1]) if len(arguments) == 2 else value
     if isinstance(node, AppliedUndef):
         return _unknown(node.func.__name__, arguments)
-    function = _FUNCTIONS.get(type(node))
-    if function is None or not arguments:
-        raise ValueError(f"no value for {type(node).__name__}")
-    return function(*arguments)
+    return _FUNCTIONS[type(node)](*arguments)
 
 
 def _series(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpc:

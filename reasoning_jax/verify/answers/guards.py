@@ -5,7 +5,7 @@ import re
 import mpmath
 import sympy
 
-MAX_EXPRESSION = 600  # characters of one expression
+MAX_EXPRESSION = 400  # characters of one expression
 MAX_DEPTH = 12  # brackets within brackets
 MAX_MARKS = 8  # factorials or bars in one expression
 MAX_DIGITS = 1_000  # of one literal
