@@ -11,7 +11,8 @@ class Limits:
       cpu_seconds: processor time of all its processes together.
       wall_seconds: time by the clock, the start of the process included.
       memory_bytes: address space of each process, and resident memory of all together.
-      output_bytes: what it may print, or the size of what a function returns.
+      output_bytes: what it may print, or the size of what a called function returns; a longer
+        expected output has room all the same.
       file_bytes: size of each file and of all files together in its private folder.
       processes: processes and threads at one time, the program itself included.
 

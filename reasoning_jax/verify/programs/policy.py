@@ -34,7 +34,15 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
+# What a zygote of root needs to run programs as another user and to clean up after them.
+_CAPABILITIES = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "FOWNER": 3,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +66,7 @@ def plan(level: str, control: int) -> Start:
     """
     if level == "bubblewrap":
         return _bubblewrap(control)
-    root = os.geteuid() == 0
+    root = _privileged()
     folder = tempfile.mkdtemp(prefix="program-")
     closed = not all(map(_open_to_all, (sys.base_prefix, *packages(), os.path.dirname(folder))))
     confined = level == "landlock"
@@ -87,7 +95,7 @@ def _bubblewrap(control: int) -> Start:
     command = shutil.which("bwrap")
     if command is None:
         raise IsolationError("bwrap is not installed (Debian and Ubuntu: apt install bubblewrap)")
-    root = os.geteuid() == 0
+    root = _privileged()
     policy = {
         "control": control,
         "folder": "/tmp",
@@ -141,6 +149,13 @@ def _open_to_all(path: str) -> bool:
     return all(p.stat().st_mode & 0o001 for p in (resolved, *resolved.parents)) and bool(
         resolved.stat().st_mode & 0o004
     )
+
+
+def _privileged() -> bool:
+    """Whether this process is root in more than name: containers may drop its capabilities."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    held = int(status.partition("CapEff:")[2].split()[0], 16)
+    return os.geteuid() == 0 and all(held >> bit & 1 for bit in _CAPABILITIES.values())
 
 
 def _private_uid() -> int:

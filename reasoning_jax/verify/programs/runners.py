@@ -22,14 +22,14 @@ from reasoning_jax.verify.programs.sandbox import GRACE_SECONDS, End, Sandbox, m
 STDERR_BYTES = 1 << 14
 _INVOKE = 1  # what a program exports second: (path, args, kwargs) -> result
 _LAST_LINE = re.compile(r"(?:\w+\.)*(\w+)(?::.*)?")
-_MESSAGE_OVERHEAD = 64  # bytes around a value
+_AROUND = 1 << 10  # bytes of a message around the value
 
 
 def stdio(sandbox: Sandbox, source: str, test: StdioTest, limits: Limits) -> Outcome:
     """Runs a program as a script and compares what it prints."""
     deadline = time.monotonic() + limits.wall_seconds
     with (
-        contextlib.closing(Capture(limits.output_bytes)) as out,
+        contextlib.closing(Capture(_room(limits, test.expected))) as out,
         contextlib.closing(Capture(STDERR_BYTES)) as errors,
     ):
         with memory_file(test.stdin.encode(errors="surrogatepass")) as stdin:
@@ -55,10 +55,9 @@ def call(sandbox: Sandbox, source: str, test: CallTest, limits: Limits) -> Outco
     deadline = time.monotonic() + limits.wall_seconds
     ours, theirs = socket.socketpair()
     with ours:
-        job = _calls_job(source, limits, ())
         with theirs:
-            _start_silent(sandbox, job, limits, [theirs.fileno()])
-        line = Line(ours, sandbox, deadline, limits.output_bytes + _MESSAGE_OVERHEAD)
+            _start_silent(sandbox, _calls_job(source), limits, [theirs.fileno()])
+        line = Line(ours, sandbox, deadline, _room(limits, test.expected) + _AROUND)
         arguments = [test.function, json.loads(test.args), json.loads(test.kwargs)]
         request = {"op": "call", "id": _INVOKE, "args": [arguments, {"dict": []}]}
         try:
@@ -81,8 +80,8 @@ def _judged(reply: object, test: CallTest, cpu_seconds: float) -> Outcome:
     if "raise" in reply:
         reason = reasons.of_exception(str(reply["raise"]))
         return Outcome(False, reason, str(reply.get("text", ""))[:300], cpu_seconds)
-    value = reply["value"]
     try:
+        (value,) = reply["value"]
         right = comparison.VALUE_RULES[test.rule](value, json.loads(test.expected))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Outcome(False, "bad_reply", cpu_seconds=cpu_seconds)
@@ -106,7 +105,6 @@ def assertions(
     records = _classes(test.setup)
     if records is None:
         return Outcome(None, "broken_test", "the setup does not parse")
-    limit = limits.output_bytes + _MESSAGE_OVERHEAD
     examination = {
         "kind": "examine",
         "source": test.source,
@@ -114,15 +112,14 @@ def assertions(
         "names": list(test.names),
         "records": records,
         "nonce": nonce,
-        "limit": limit,
+        "limit": limits.memory_bytes >> 3,  # what is read takes several times its size
     }
     ours, report = socket.socketpair()
     with ours:
         with report, _stream() as (of_program, of_examiner):
-            job = _calls_job(source, limits, records)
-            _start_silent(sandbox, job, limits, [of_program])
+            _start_silent(sandbox, _calls_job(source, records), limits, [of_program])
             _start_silent(examiner, examination, limits, [of_examiner, report.fileno()])
-        line = Line(ours, examiner, deadline, limit)
+        line = Line(ours, examiner, deadline, _AROUND << 4)
         end = None
         try:
             said = line.receive()
@@ -163,9 +160,13 @@ def _reported(said: object, nonce: str, examiner: End, program: End, limits: Lim
     return Outcome(None if reason == "broken_test" else False, reason, detail, cpu)
 
 
-def _calls_job(source: str, limits: Limits, records: Sequence[str]) -> dict:
-    limit = limits.output_bytes + _MESSAGE_OVERHEAD
-    return {"kind": "calls", "source": source, "limit": limit, "records": list(records)}
+def _room(limits: Limits, expected: str) -> int:
+    """Bytes of output taken: enough for what is expected, whatever the limit."""
+    return max(limits.output_bytes, 2 * len(expected.encode(errors="surrogatepass")))
+
+
+def _calls_job(source: str, records: Sequence[str] = ()) -> dict:
+    return {"kind": "calls", "source": source, "records": list(records)}
 
 
 def _start_silent(sandbox: Sandbox, job: dict, limits: Limits, channels: list[int]) -> None:

@@ -1,5 +1,7 @@
 """Programs and their outcomes, one by one."""
 
+import concurrent.futures
+
 import pytest
 
 from reasoning_jax.verify.programs import (
@@ -106,6 +108,28 @@ def counted():
 )
 def test_calls(test, reason):
     assert outcome(SOLUTION, test) == (reason == "passed", reason)
+
+
+def test_an_expected_output_has_room_whatever_the_limit():
+    limits = Limits(output_bytes=10, wall_seconds=60)
+    assert outcome("print('x' * 100)", StdioTest("", "x" * 100), limits) == (True, "passed")
+    assert outcome("print('x' * 1000)", StdioTest("", "x" * 100), limits) == (False, "output_limit")
+    source = "def f(n): return 'x' * n"
+    assert outcome(source, CallTest.of("f", [5000], "x" * 5000), limits) == (True, "passed")
+    assert outcome(source, CallTest.of("f", [9000], "x" * 500), limits) == (False, "bad_reply")
+    big = AssertTest("x = list(range(10**5))\nx.reverse()\nback(x)\nassert x[0] == 0")
+    assert outcome("def back(x): x.reverse()", big, limits) == (True, "passed")
+
+
+def test_threads_share_nothing():
+    def run(number):
+        tests = [StdioTest(str(number), str(number)), AssertTest(f"assert f() == {number}")]
+        return run_program(f"def f(): return {number}\nprint(input())", tests[:1]).passed and (
+            run_program(f"def f(): return {number}", tests[1:]).passed
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(run, range(32)))
 
 
 def test_every_test_has_a_fresh_process():

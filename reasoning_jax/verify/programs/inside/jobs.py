@@ -11,6 +11,7 @@ import types
 
 from inside import examiner, frames, peer, repl
 
+ANY = 1 << 32  # bytes: what reaches a program is trusted, and its memory is bounded
 LINE, REPORT = 3, 4  # descriptors of the channel to the other side and of the examiner's report
 
 
@@ -31,7 +32,7 @@ def run(job):
         repl.serve(_keep(LINE), _module("__main__").__dict__, **job)
 
 
-def _calls(source, limit, records):
+def _calls(source, records):
     """Loads a program, says so, and answers calls to what it defines until nobody asks."""
     module = _module("program")
     line = _keep(LINE)
@@ -41,7 +42,7 @@ def _calls(source, limit, records):
         frames.send(line, {"raise": type(error).__name__[:80], "text": peer.text_of(error)})
         return
     classes = {name: module.__dict__.get(name) for name in records}
-    end = peer.Peer(line, limit, peer.OF_PROGRAM, True, classes)
+    end = peer.Peer(line, ANY, peer.OF_PROGRAM, True, classes)
     end.export(lambda path: _find(module.__dict__, path))
     end.export(lambda path, args, kwargs: _invoke(module.__dict__, path, args, kwargs))
     frames.send(line, {"ready": True})
@@ -64,7 +65,8 @@ def _find(scope, path):
 
 
 def _invoke(scope, path, args, kwargs):
-    return _find(scope, path)(*args, **kwargs)
+    # In a list, for the arguments of a call that returns None would be sent back.
+    return [_find(scope, path)(*args, **kwargs)]
 
 
 def _stdio(source):
