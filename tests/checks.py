@@ -99,9 +99,10 @@ def unpicklable(_: int) -> Verdict:
 
 
 def grandchild(file: str) -> Verdict:
-    """Leaves a process that holds all descriptors, its id in the file, and ends."""
+    """Leaves a session of its own that holds all descriptors, its id in the file, and ends."""
     left = os.fork()
     if left == 0:
+        os.setsid()
         time.sleep(120)
         os._exit(0)
     with open(file, "w") as out:

@@ -17,19 +17,22 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 
 from reasoning_jax.verify import worker
 from reasoning_jax.verify.channel import Channel
 
 _SECONDS = 1.0  # between looks whether the parent lives, should its socket have leaked elsewhere
-_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+_END_SECONDS = 3.0  # for all processes to be gone at the end
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
 
 
 def main(descriptor: int) -> None:
     """Serves the pool at the other end of a socket until that is closed."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the thread that started this may block some
     os.set_inheritable(descriptor, False)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what workers leave behind becomes a child of this process
     _Zygote(Channel(socket.socket(fileno=descriptor)), os.getppid()).run()
 
 
@@ -38,6 +41,7 @@ class _Zygote:
         self._control, self._parent = control, parent
         self._prepared: set[str] = set()
         self._workers: dict[int, int] = {}  # pid -> id
+        self._helpers: set[int] = set()  # other children, left by preparations
         self._woken, waker = os.pipe()
         os.set_blocking(self._woken, False)
         os.set_blocking(waker, False)
@@ -59,8 +63,7 @@ class _Zygote:
         except (EOFError, OSError):
             pass  # the pool is closed, or its process is gone
         finally:
-            for pid in self._workers:
-                _kill(pid)
+            self._end()
 
     def _obey(self, message: dict) -> None:
         if "prepare" in message:
@@ -80,6 +83,7 @@ class _Zygote:
             self._prepared.add(module)
         except BaseException as failure:
             error = "".join(traceback.format_exception_only(failure)).strip()
+        self._helpers = _children() - self._workers.keys()
         gc.collect()
         gc.freeze()  # what is imported stays shared between the workers
         self._tell({"prepared": module, "error": error})
@@ -93,14 +97,15 @@ class _Zygote:
                 self._become_worker(end, zygote)
             finally:
                 os._exit(0)
-        os.setpgid(pid, pid)  # as the worker does itself: whoever is first
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # as the worker does itself: whoever is first
         end.close()
         self._workers[pid] = number
         self._tell({"forked": number, "pid": pid})
 
     def _become_worker(self, end: socket.socket, zygote: int) -> None:
         worker.detach()
-        _die_with_parent()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != zygote:
             return
         signal.set_wakeup_fd(-1)
@@ -112,12 +117,27 @@ class _Zygote:
         worker.serve(Channel(end), self._prepared)
 
     def _reap(self) -> None:
-        for pid in list(self._workers):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                _kill(pid)  # what it started and left behind
-                how = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-                self._tell({"exited": self._workers.pop(pid), "signal": how})
+        """Buries the dead, and kills what they started and left behind."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid in self._workers:
+                    _kill(pid)
+                    how = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+                    self._tell({"exited": self._workers.pop(pid), "signal": how})
+        _kill_each(_children() - self._workers.keys() - self._helpers)
+
+    def _end(self) -> None:
+        for pid in self._workers:
+            _kill(pid)
+        until = time.monotonic() + _END_SECONDS
+        with contextlib.suppress(ChildProcessError):
+            while time.monotonic() < until:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    _kill_each(_children())
+                    time.sleep(0.002)
 
     def _tell(self, message: dict) -> None:
         self._control.send(json.dumps(message).encode())
@@ -129,10 +149,25 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
-    """Asks the kernel, where it can, to kill this process when its parent ends."""
+def _kill_each(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _children() -> set[int]:
+    """This process's children; none where the kernel does not tell."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return set()
+
+
+def _prctl(option: int, value: int) -> None:
+    """Asks Linux for something; elsewhere workers are killed by their group alone."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 if __name__ == "__main__":
