@@ -64,6 +64,17 @@ ATTACKS = {
     # other processes and the caller
     "kill_victim": "import os; os.kill({victim}, 9)",
     "kill_caller": "import os; os.kill({caller}, 9)",
+    "signal_by_ownership": """
+        import fcntl, os, signal
+        reader, writer = os.pipe()
+        fcntl.fcntl(reader, 10, signal.SIGKILL)
+        fcntl.fcntl(reader, fcntl.F_SETOWN, {victim})
+    """,
+    "watch_folder": """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        assert libc.inotify_add_watch(libc.inotify_init(), {folder!r}.encode(), 0xfff) >= 0
+    """,
     "stop_zygote": """
         import os, signal
         os.kill(os.getppid() or 1, signal.SIGSTOP)

@@ -59,7 +59,7 @@ class _Everything:
 
 CONTROL = (
     *("tcp", "udp", "listen", "read_secret", "read_users", "list_folder", "link_to_secret"),
-    *("append_to_secret", "kill_victim"),
+    *("append_to_secret", "signal_by_ownership", "watch_folder", "kill_victim"),
 )
 
 

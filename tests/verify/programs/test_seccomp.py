@@ -13,7 +13,8 @@ ALLOW, KILL = 0x7FFF0000, 0x80000000
 # name: (x86_64, aarch64), as the kernel's headers have them
 HARMLESS = {"read": (0, 63), "write": (1, 64), "mmap": (9, 222), "exit_group": (231, 94)}
 HARMLESS |= {"openat": (257, 56), "futex": (202, 98), "execve": (59, 221), "socketpair": (53, 199)}
-CLONE, CLONE3, IOCTL, PRLIMIT, KILL_CALL = (56, 220), (435, 435), (16, 29), (302, 261), (62, 129)
+CLONE, CLONE3, IOCTL, FCNTL = (56, 220), (435, 435), (16, 29), (72, 25)
+PRLIMIT, KILL_CALL = (302, 261), (62, 129)
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def test_what_programs_need_is_allowed(seccomp, machine):
     assert {decide(numbers) for numbers in HARMLESS.values()} == {ALLOW}
     assert decide(CLONE, 17) == ALLOW  # fork: only SIGCHLD
     assert decide(IOCTL, 1, 0x5401) == ALLOW  # TCGETS
+    assert decide(FCNTL, 3, 4) == ALLOW  # F_SETFL
     assert decide(PRLIMIT, 0) == ALLOW
     assert decide(KILL_CALL, 1234, 9) == ALLOW
 
@@ -84,7 +86,10 @@ def test_calls_are_refused_by_their_arguments(seccomp, machine):
         assert decide(CLONE, namespace | 17) == _refused(errno.EPERM)
     assert decide(CLONE, 0x40000000) == _refused(errno.EPERM)
     assert decide(CLONE3) == _refused(errno.ENOSYS)
-    assert decide(IOCTL, 0, 0x5412) == _refused(errno.EPERM)
+    for command in (0x5412, 0x541C, 0x8901, 0x8902):
+        assert decide(IOCTL, 0, command) == _refused(errno.EPERM)
+    for command in (8, 10, 15):
+        assert decide(FCNTL, 3, command) == _refused(errno.EPERM)
     assert decide(PRLIMIT, 1234) == _refused(errno.EPERM)
 
 

@@ -76,6 +76,7 @@ DENIED = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262),
+    "inotify_add_watch": (254, 27),
     "vhangup": (153, 58),
     "personality": (135, 92),
     "lookup_dcookie": (212, 18),
@@ -118,6 +119,7 @@ DENIED = {
     "sched_setaffinity": (203, 122),
     "sched_setscheduler": (144, 119),
     "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
     "migrate_pages": (256, 238),
@@ -128,12 +130,15 @@ DENIED = {
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
 }
-_CLONE, _CLONE3, _IOCTL, _PRLIMIT = (56, 220), (435, 435), (16, 29), (302, 261)
+_CLONE, _CLONE3, _IOCTL, _FCNTL, _PRLIMIT = (56, 220), (435, 435), (16, 29), (72, 25), (302, 261)
 _FORK, _VFORK, _KILL, _TGKILL = (57, None), (58, None), (62, 129), (234, 131)
 
 _NEW_NAMESPACES = 0x7E020000
 _CLONE_THREAD = 0x10000
-_TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX type into the terminal
+# TIOCSTI and TIOCLINUX type into the terminal; FIOSETOWN and SIOCSPGRP name who gets a signal.
+_IOCTLS = (0x5412, 0x541C, 0x8901, 0x8902)
+# F_SETOWN, F_SETSIG and F_SETOWN_EX let the kernel send any signal to any process of the user.
+_FCNTLS = (8, 10, 15)
 
 # Instructions: load a word of struct seccomp_data, jumps, return.
 _LOAD, _EQUAL, _GREATER, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
@@ -187,15 +192,12 @@ def _program(machine, alone_pid):
     # The C library falls back on clone, whose flags a filter can read.
     rule(_CLONE3, unknown)
     flags = (_step(_LOAD, _ARGS), _step(_ANY_BIT, _NEW_NAMESPACES, 0, 1), deny)
-    first, second = _TERMINAL_INPUT
-    rule(
-        _IOCTL,
-        _step(_LOAD, _ARGS + 8),
-        _step(_EQUAL, first, 1, 0),
-        _step(_EQUAL, second, 0, 1),
-        deny,
-        allow,
-    )
+    for numbers, commands in ((_IOCTL, _IOCTLS), (_FCNTL, _FCNTLS)):
+        listed = (
+            _step(_EQUAL, command, len(commands) - place, 0)
+            for place, command in enumerate(commands)
+        )
+        rule(numbers, _step(_LOAD, _ARGS + 8), *listed, allow, deny)
     rule(_PRLIMIT, _step(_LOAD, _ARGS), _step(_EQUAL, 0, 1, 0), deny, allow)
     if alone_pid is None:
         rule(_CLONE, *flags, allow)
