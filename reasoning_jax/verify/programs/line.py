@@ -10,6 +10,8 @@ from typing import Any
 from reasoning_jax.verify.programs.inside import frames
 from reasoning_jax.verify.programs.sandbox import GRACE_SECONDS, End, Sandbox, SandboxLost
 
+CLOSING_SECONDS = 1.0  # for a program that closed its line to end
+
 
 class Ended(Exception):
     """The program has ended, or was stopped, before it answered; `end` says how."""
@@ -92,7 +94,7 @@ class Line:
 
     def _last_end(self) -> End:
         """The end of a program that has closed its side: at once, else it is stopped."""
-        return self._sandbox.end(1.0) or self._sandbox.stop("bad_reply")
+        return self._sandbox.end(CLOSING_SECONDS) or self._sandbox.stop("bad_reply")
 
 
 class Capture:

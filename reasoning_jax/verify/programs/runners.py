@@ -15,9 +15,16 @@ from reasoning_jax.verify.programs import comparison
 from reasoning_jax.verify.programs.cases import AssertTest, CallTest, StdioTest
 from reasoning_jax.verify.programs.inside import reasons
 from reasoning_jax.verify.programs.limits import Limits
-from reasoning_jax.verify.programs.line import BadReply, Capture, Ended, Line, collect
+from reasoning_jax.verify.programs.line import (
+    CLOSING_SECONDS,
+    BadReply,
+    Capture,
+    Ended,
+    Line,
+    collect,
+)
 from reasoning_jax.verify.programs.results import Outcome
-from reasoning_jax.verify.programs.sandbox import GRACE_SECONDS, End, Sandbox, memory_file
+from reasoning_jax.verify.programs.sandbox import End, Sandbox, memory_file
 
 STDERR_BYTES = 1 << 14
 _INVOKE = 1  # what a program exports second: (path, args, kwargs) -> result
@@ -83,13 +90,14 @@ def _judged(reply: object, test: CallTest, cpu_seconds: float) -> Outcome:
     try:
         (value,) = reply["value"]
         right = comparison.VALUE_RULES[test.rule](value, json.loads(test.expected))
+        shown = json.dumps(value)[:300]
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Outcome(False, "bad_reply", cpu_seconds=cpu_seconds)
     if right:
         return Outcome(True, "passed", cpu_seconds=cpu_seconds)
     unknown = isinstance(value, dict) and "mine" in value
     reason = "unsupported_value" if unknown else "wrong_value"
-    return Outcome(False, reason, json.dumps(value)[:300], cpu_seconds)
+    return Outcome(False, reason, shown, cpu_seconds)
 
 
 def assertions(
@@ -136,9 +144,8 @@ def assertions(
 def _end_of_program(sandbox: Sandbox, said: object) -> End:
     """How the program ended, which explains a report that it was lost; else it is stopped."""
     if isinstance(said, dict) and said.get("reason") == "lost":
-        end = sandbox.end(GRACE_SECONDS)
-        if end is not None:
-            return end
+        # A program may also close the line and live on.
+        return sandbox.end(CLOSING_SECONDS) or sandbox.stop("bad_reply")
     return sandbox.stop("answered")
 
 

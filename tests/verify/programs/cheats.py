@@ -96,6 +96,12 @@ for fd in range(3, 20):
     except OSError: pass
 def solve(x): return 7
 """,
+    "closes_the_line": """
+import os, time
+def solve(x):
+    os.closerange(3, 60)
+    time.sleep(1000)
+""",
     "searches_memory": """
 import gc, sys
 def solve(x):
@@ -193,6 +199,11 @@ BENT = {
         "class Never:\n    def __eq__(self, other): return False\n    __ne__ = lambda *a: True\n"
         "def solve(x): return Never()",
         "assert solve(3) != 7",
+    ),
+    "too_deep_to_send_back": (
+        "def make(x):\n    a = []\n    for i in range(4900): a = [a]\n    return a\n"
+        "def solve(x): return 7",
+        "assert solve([[make(3)] * 2 for _ in range(2)]) == 918273645",
     ),
     "caught": (
         "def solve(x): raise AssertionError",

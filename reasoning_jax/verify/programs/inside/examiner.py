@@ -54,7 +54,7 @@ def _failure(error):
         return _of_program(remote, str(error)[:300])
     if isinstance(error, AssertionError):
         return _message("failed_assert", error)
-    if isinstance(error, peer.Opaque):
+    if isinstance(error, (peer.Opaque, peer.TooDeep)):
         return _message("unsupported_value", error)
     if isinstance(error, codec.Unsupported):
         return _message("broken_test", error)

@@ -40,6 +40,10 @@ class RemoteError(Exception):
     """An exception of the other side that has no builtin type."""
 
 
+class TooDeep(codec.Unsupported):
+    """A value is nested beyond what crosses: of a program's making, for tests hold no such."""
+
+
 class Opaque(TypeError):
     """Something was asked of a handle that only the other side could answer."""
 
@@ -84,7 +88,7 @@ class Peer:
             try:
                 return codec.pack(value, self._pack_other)
             except RecursionError as error:
-                raise codec.Unsupported(_TOO_DEEP) from error
+                raise TooDeep(_TOO_DEEP) from error
 
     def unpack(self, data):
         """As `codec.unpack`, with records and handles."""
@@ -99,7 +103,7 @@ class Peer:
             try:
                 frames.send(self.fd, message)
             except RecursionError as error:
-                raise codec.Unsupported(_TOO_DEEP) from error
+                raise TooDeep(_TOO_DEEP) from error
 
     def _receive(self):
         with _deep():

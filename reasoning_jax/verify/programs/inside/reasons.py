@@ -8,6 +8,7 @@ _OF_TYPES = {
     "MemoryError": "memory",
     "SystemExit": "early_exit",
     "Unsupported": "unsupported_value",
+    "TooDeep": "unsupported_value",
 }
 
 
