@@ -144,7 +144,7 @@ def is_real(value: mpmath.mpc) -> bool:
 
 def as_fraction(value: mpmath.mpc) -> Fraction:
     """The real part as the exact binary fraction it is held as."""
-    sign, mantissa, exponent, _ = mpmath.mpf(value.real)._mpf_
+    sign, mantissa, exponent, _ = value.real._mpf_  # another constructor would round
     whole = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
     return -whole if sign else whole
 

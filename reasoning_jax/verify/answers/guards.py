@@ -5,9 +5,9 @@ import re
 import mpmath
 import sympy
 
-MAX_EXPRESSION = 400  # characters of one expression
+MAX_EXPRESSION = 1_500  # characters of one expression
 MAX_DEPTH = 12  # brackets within brackets
-MAX_MARKS = 8  # factorials or bars in one expression
+MAX_MARKS = 8  # factorials, bars or primes in one expression
 MAX_DIGITS = 1_000  # of one literal
 MAX_MAGNITUDE = 20_000  # |log10| of any intermediate value
 MAX_COUNT = 3_000  # arguments of factorials, binomials; terms of sums
@@ -35,7 +35,7 @@ def check_text(text: str) -> None:
             raise RefusedError(f"brackets nest more than {MAX_DEPTH} deep")
     if _BINOMIAL.search(text):
         raise RefusedError("a binomial of numbers of five digits or more")
-    for mark in "!|":
+    for mark in "!|'":
         if text.count(mark) > MAX_MARKS:
             raise RefusedError(f"more than {MAX_MARKS} {mark!r} in one expression")
 

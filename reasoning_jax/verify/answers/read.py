@@ -84,6 +84,8 @@ def _list(text: str, depth: int) -> Form | None:
         if mixed and joined != text:
             return _read(joined, depth + 1)
     parts = [part for part in parts if part]
+    if not parts:
+        raise ValueError(f"a list without items: {text[:80]!r}")
     joint = next((mark for mark in marks if mark in ("and", "or")), ",")
     if len(parts) == 1:
         return _read(parts[0], depth + 1)

@@ -50,7 +50,8 @@ class SymbolicValues:
             return False
         gold_values = expressions.values(gold, common)
         if len(gold_values) == len(answer_values) == 1 and None not in gold_values + answer_values:
-            return self._constants(gold, answer, gold_values[0], answer_values[0])
+            with mpmath.workdps(expressions.DIGITS):
+                return self._constants(gold, answer, gold_values[0], answer_values[0])
         if ours.tree == theirs.tree:
             return True
         agree = _agree(gold_values, answer_values)
