@@ -1,5 +1,6 @@
 """The processes of a sandbox as its zygote sees them: what they use, and their end."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -39,23 +40,30 @@ def ended_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def end_all(policy, first):
-    """Kills every process of the sandbox and returns when none is left."""
-    while True:
-        if policy["namespace"]:
-            _kill(-1)
-        elif policy["uid"] is not None:
-            _kill_as(policy["uid"])
-        else:
-            for pid in processes(policy, first):
-                _kill(pid)
-        # Orphans become children of the zygote.
-        try:
-            while os.waitpid(-1, 0):
-                if policy["uid"] is None and not policy["seccomp"]:
-                    break
-        except ChildProcessError:
-            return
+def end_all(policy):
+    """Kills every process of the sandbox and returns when none is left.
+
+    The program itself has been waited for: its number may be another's by now.
+    """
+    if policy["namespace"]:
+        _kill(-1)
+    elif policy["uid"] is not None:
+        _kill_as(policy["uid"])
+    elif not policy["seccomp"]:
+        _kill_descendants()
+    # Orphans become children of the zygote.
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
+def _kill_descendants():
+    # Others may be born meanwhile; none that is unwaited for gives its number away.
+    while found := _descendants(os.getpid()):
+        for pid in found:
+            _kill(pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
 
 
 def _visible():

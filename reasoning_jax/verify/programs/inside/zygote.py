@@ -87,7 +87,7 @@ def _run(control, policy, rules, limits, fds):
         _, status = os.waitpid(pid, 0)
     finally:
         os.close(handle)
-    watch.end_all(policy, pid)
+    watch.end_all(policy)
     if not why:
         why = _overfull(policy, limits) if os.read(confined, 1) else "unconfined"
     os.close(confined)
