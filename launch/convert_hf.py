@@ -3,6 +3,7 @@
 python -m launch.convert_hf --from=HF_FOLDER --to=DIR
 python -m launch.convert_hf --from=DIR --to=HF_FOLDER --dtype=bfloat16
 python -m launch.convert_hf --from=HF_FOLDER --to=DIR --format=hf --shard_gb=2
+python -m launch.convert_hf --from=HF_FOLDER --to=DIR --format=hf --adapter=PEFT_FOLDER
 
 Ours holds config.json, the parameters in params/, and the tokenizer; every script takes it where
 it takes a Hugging Face folder, and each process of a job reads only its own shards.
@@ -26,6 +27,7 @@ FORMAT = flags.DEFINE_enum("format", None, ["hf", "orbax"], "Layout to write; de
 DTYPE = flags.DEFINE_enum(
     "dtype", None, ["float32", "bfloat16", "float16"], "Of the parameters; default: unchanged."
 )
+ADAPTER = flags.DEFINE_string("adapter", "", "Folder of a LoRA adapter in PEFT's format to merge.")
 SHARD_GB = flags.DEFINE_float("shard_gb", 5.0, "Largest safetensors file, 10^9 bytes.", 1e-6)
 
 # What a folder holds beside config and weights: tokenizer, chat templates, generation defaults.
@@ -46,17 +48,18 @@ def main(_: list[str]) -> None:
     """Loads, saves, copies the companions, reports."""
     import jax.numpy as jnp
 
-    from reasoning_jax.models import count_params, load_model, save_hf, save_orbax
+    from reasoning_jax.models import count_params, save_hf, save_orbax
     from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, read_json, replacing
     from reasoning_jax.models.orbax import is_orbax
-    from reasoning_jax.stages.exported import model_folder
+    from reasoning_jax.stages.exported import load_merged, model_folder
 
     began = time.perf_counter()
     source, target = model_folder(FROM.value), pathlib.Path(TO.value)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} exists and is not an empty folder; give another to --to")
     layout = FORMAT.value or ("hf" if is_orbax(source) else "orbax")
-    config, params = load_model(source, dtype=DTYPE.value and jnp.dtype(DTYPE.value))
+    dtype = DTYPE.value and jnp.dtype(DTYPE.value)
+    config, params = load_merged(source, dtype=dtype, adapter=ADAPTER.value)
     ids = {key: value for key, value in read_json(source / CONFIG).items() if key in TOKEN_IDS}
     with replacing(target) as fresh:
         if layout == "hf":

@@ -13,6 +13,14 @@ _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of mode
 _FSDP = flags.DEFINE_integer("fsdp", 1, "Devices that share every parameter.")
 _TENSOR = flags.DEFINE_integer("tensor", 1, "Devices that share every layer's work.")
 _EXPERT = flags.DEFINE_integer("expert", 1, "Devices that share the experts of every layer.")
+_ADAPTER = flags.DEFINE_string("adapter", "", "Folder of a LoRA adapter in PEFT's format.")
+_CHAT = flags.DEFINE_string(
+    "chat",
+    None,
+    "Put a prompt as a user's message: model (the template of its folder), chatml, or a file with "
+    "a template. The default is what the run in a workdir did; empty is plain text.",
+)
+_SYSTEM = flags.DEFINE_string("system", None, "Message before the user's.")
 _TOOL = flags.DEFINE_multi_string(
     "tool",
     None,
@@ -35,21 +43,37 @@ def load_sampler(source: str):
 
     from reasoning_jax.parallel import make_mesh
     from reasoning_jax.sampling import Sampler
-    from reasoning_jax.stages.exported import load_exported
+    from reasoning_jax.stages.chat import build_chat
+    from reasoning_jax.stages.exported import load_exported, model_folder
     from reasoning_jax.stages.tools import build_tooling
 
     mesh = make_mesh(fsdp=_FSDP.value, tensor=_TENSOR.value, expert=_EXPERT.value)
     dtype = jnp.dtype(_DTYPE.value)
-    config, params, tokenizer = load_exported(source, mesh, dtype)
+    config, params, tokenizer = load_exported(source, mesh, dtype, _ADAPTER.value)
+    tokenizer = build_chat(_chat(source), tokenizer, model_folder(source))
     sampler = Sampler(config, params, tokenizer, mesh, dtype=dtype)
     return build_tooling(_tools(source), tokenizer).wrap(sampler)
 
 
+def _chat(source: str) -> dict:
+    """The chat block of a run, with what the flags say instead."""
+    from reasoning_jax.stages.chat import chat_block
+    from reasoning_jax.stages.exported import saved_block
+
+    block = saved_block(source, "chat", chat_block())
+    if _CHAT.value is not None:
+        block["template"] = _CHAT.value
+    if _SYSTEM.value is not None:
+        block["system"] = _SYSTEM.value
+    return block
+
+
 def _tools(source: str) -> dict:
     """The tools block of a run, with what the flags say instead."""
-    from reasoning_jax.stages.tools import tools_of_run
+    from reasoning_jax.stages.exported import saved_block
+    from reasoning_jax.stages.tools import tools_block
 
-    block = tools_of_run(source)
+    block = saved_block(source, "tools", tools_block())
     if _TOOL.value is not None:
         block["use"] = [name for name in _TOOL.value if name]
     for name, flag in (("max_turns", _MAX_TURNS), ("max_result_tokens", _MAX_RESULT_TOKENS)):

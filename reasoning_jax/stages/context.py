@@ -23,6 +23,7 @@ from reasoning_jax.models.hf import read_config
 from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import Sampler, TurnSampler
 from reasoning_jax.stages.adapters import build_lora, first_adapters
+from reasoning_jax.stages.chat import build_chat
 from reasoning_jax.stages.tools import Tooling, build_tooling
 from reasoning_jax.stages.verification import build_verifier
 from reasoning_jax.tasks import Task, load_task
@@ -155,7 +156,8 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     check_implementation(config.attention)
     mesh = make_mesh(**config.mesh)
     task = load_task(config.task, config.data, **config.task_options)
-    tokenizer = load_tokenizer(tokenizer_source(config, task))
+    source = tokenizer_source(config, task)
+    tokenizer = build_chat(config.chat, load_tokenizer(source), source)
     if is_model_folder(config.model):
         if config.model_overrides:
             raise ValueError(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from reasoning_jax.models import ModelConfig, load_model
+from reasoning_jax.models import ModelConfig, load_model, load_peft, merge
 from reasoning_jax.tasks import Task, load_task
 from reasoning_jax.text import Tokenizer, load_tokenizer
 
@@ -33,16 +33,44 @@ def model_folder(folder: str | os.PathLike) -> pathlib.Path:
 
 
 def load_exported(
-    folder: str | os.PathLike, mesh: Mesh, dtype: jnp.dtype = jnp.float32
+    folder: str | os.PathLike,
+    mesh: Mesh | None = None,
+    dtype: jnp.dtype | None = jnp.float32,
+    adapter: str | os.PathLike = "",
 ) -> tuple[ModelConfig, dict, Tokenizer]:
-    """Model and tokenizer of a model folder, or of the workdir of a finished run.
+    """What ``load_merged`` gives, and the tokenizer of the folder."""
+    config, params = load_merged(folder, mesh, dtype, adapter)
+    return config, params, load_tokenizer(model_folder(folder))
+
+
+def load_merged(
+    folder: str | os.PathLike,
+    mesh: Mesh | None = None,
+    dtype: jnp.dtype | None = jnp.float32,
+    adapter: str | os.PathLike = "",
+) -> tuple[ModelConfig, dict]:
+    """Config and parameters of a model folder, or of the workdir of a finished run.
+
+    Args:
+      mesh, dtype: as in ``load_hf``.
+      adapter: folder of a LoRA adapter in PEFT's format to merge into the parameters.
 
     Raises:
-      FileNotFoundError: the folder holds neither.
+      FileNotFoundError: no such folder, or a run that has not finished.
     """
-    model = model_folder(folder)
-    config, params = load_model(model, mesh=mesh, dtype=dtype)
-    return config, params, load_tokenizer(model)
+    config, params = load_model(model_folder(folder), mesh=mesh, dtype=dtype)
+    if adapter:
+        lora, adapters = load_peft(adapter, config, mesh)
+        params = merge(params, adapters, lora.scale)
+    return config, params
+
+
+def saved_block(folder: str | os.PathLike, name: str, default: ConfigDict) -> dict[str, Any]:
+    """A block of a run's config by its workdir; for any other folder, the default."""
+    path = pathlib.Path(folder) / "config.json"
+    saved = json.loads(path.read_text()) if path.exists() else {}
+    # The config of a model has the same name.
+    return default.to_dict() | (saved.get(name, {}) if "stages" in saved else {})
 
 
 def task_of_run(

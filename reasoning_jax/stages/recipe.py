@@ -7,6 +7,7 @@ from types import ModuleType
 from ml_collections import ConfigDict
 
 from reasoning_jax.stages.adapters import lora_block
+from reasoning_jax.stages.chat import chat_block
 from reasoning_jax.stages.tools import tools_block
 from reasoning_jax.stages.verification import verify_block
 
@@ -26,6 +27,7 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     config.model = "micro"  # a preset, or a folder in Hugging Face format
     config.model_overrides = ConfigDict()  # fields of a preset to replace
     config.tokenizer = ""  # folder, file or char:<alphabet>; empty: the model's, else the task's
+    config.chat = chat_block()  # how a problem is put to the model
     config.task = "modchain"  # an embedded task, or package.module:Class
     config.task_options = ConfigDict()
     config.data = ""  # folder of a file-backed task

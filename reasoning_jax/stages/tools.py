@@ -1,9 +1,6 @@
 """The tools of a run, as its config names them."""
 
 import dataclasses
-import json
-import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,14 +23,6 @@ def tools_block() -> ConfigDict:
     block.wall_seconds = 30.0  # calls of a turn are given up when none was answered for so long
     block.syntax = ConfigDict(dataclasses.asdict(Syntax()))  # delimiters of calls and results
     return block
-
-
-def tools_of_run(folder: str | os.PathLike) -> dict[str, Any]:
-    """The tools block of a run by its workdir; for any other folder, one without tools."""
-    path = pathlib.Path(folder) / "config.json"
-    saved = json.loads(path.read_text()) if path.exists() else {}
-    # The config of a model has the same name.
-    return tools_block().to_dict() | (saved.get("tools", {}) if "stages" in saved else {})
 
 
 @dataclasses.dataclass(frozen=True)

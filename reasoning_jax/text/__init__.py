@@ -3,6 +3,7 @@
 from reasoning_jax.text.bpe import train_bpe
 from reasoning_jax.text.char import CharTokenizer
 from reasoning_jax.text.chat import CHATML, ChatTemplate, encode_chat, load_chat_template
+from reasoning_jax.text.chat_tokenizer import ChatTokenizer
 from reasoning_jax.text.encode import encode_example
 from reasoning_jax.text.huggingface import HFTokenizer
 from reasoning_jax.text.load import load_tokenizer
@@ -15,6 +16,7 @@ __all__ = [
     "CHATML",
     "CharTokenizer",
     "ChatTemplate",
+    "ChatTokenizer",
     "HFTokenizer",
     "PackedRows",
     "SentencePieceTokenizer",

@@ -11,7 +11,17 @@ import pytest
 from job import REPOSITORY, environment
 from safetensors.numpy import load_file
 
-from reasoning_jax.models import MixtureOfExperts, init_params, preset, save_hf
+from reasoning_jax.models import (
+    LoraConfig,
+    MixtureOfExperts,
+    init_lora,
+    init_params,
+    load_hf,
+    merge,
+    preset,
+    save_hf,
+    save_peft,
+)
 from reasoning_jax.parallel import make_mesh
 from reasoning_jax.stages.exported import load_exported
 from reasoning_jax.text import load_chat_template, train_bpe
@@ -127,3 +137,19 @@ def test_a_source_without_a_model(convert, tmp_path):
     error = convert(tmp_path / "absent", tmp_path / "out", code=1)
     assert "error: no config.json in" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_is_merged(convert, source, tmp_path):
+    config, base, _ = load_exported(source, make_mesh(devices=jax.devices()[:1]))
+    lora = LoraConfig(2, 4.0, ("attention/q",))
+    adapters = jax.tree.map(lambda x: x + 0.1, init_lora(config, lora, jax.random.key(0)))
+    save_peft(tmp_path / "adapter", config, lora, adapters)
+    convert(
+        *(source, tmp_path / "out", "--format=hf", "--dtype=float32"),
+        f"--adapter={tmp_path / 'adapter'}",
+    )
+    _, merged = load_hf(tmp_path / "out")
+    for got, expected in zip(
+        jax.tree.leaves(merged), jax.tree.leaves(merge(base, adapters, lora.scale))
+    ):
+        np.testing.assert_allclose(got, expected, atol=1e-6)

@@ -9,7 +9,8 @@ import time
 import job
 import pytest
 
-from reasoning_jax.stages.tools import build_tooling, tools_block, tools_of_run
+from reasoning_jax.stages.exported import saved_block
+from reasoning_jax.stages.tools import build_tooling, tools_block
 from reasoning_jax.text import CharTokenizer
 from reasoning_jax.types import Problem
 
@@ -79,13 +80,13 @@ def test_what_cannot_work_is_refused_at_the_door(changes, message):
 
 
 def test_tools_of_a_workdir_and_of_other_folders(tmp_path):
-    assert tools_of_run(tmp_path) == tools_block().to_dict()
+    assert saved_block(tmp_path, "tools", tools_block()) == tools_block().to_dict()
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "tools": {"x": 1}}))
-    assert tools_of_run(tmp_path) == tools_block().to_dict()
+    assert saved_block(tmp_path, "tools", tools_block()) == tools_block().to_dict()
     saved = {**tools_block().to_dict(), "use": [CALCULATOR], "max_turns": 7}
     (tmp_path / "config.json").write_text(json.dumps({"stages": ["sft"], "tools": saved}))
-    assert tools_of_run(tmp_path) == saved
-    assert build_tooling(tools_of_run(tmp_path), TOKENIZER).max_turns == 7
+    assert saved_block(tmp_path, "tools", tools_block()) == saved
+    assert build_tooling(saved_block(tmp_path, "tools", tools_block()), TOKENIZER).max_turns == 7
 
 
 @pytest.fixture(scope="module")
