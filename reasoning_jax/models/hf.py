@@ -66,6 +66,7 @@ _LAYERS = "layers/block/"
 _NAMED = 10  # tensors that a warning names
 
 _FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
+_ALL_EXPERTS = re.compile(r"(.+\.mlp\.experts)\.(gate_up_proj|down_proj)(?:\.weight)?")
 _BUFFERS = re.compile(r"rotary_emb\.inv_freq$|^(model\.)?(vision_tower|multi_modal_projector)\.")
 
 
@@ -357,10 +358,31 @@ def stored_tensors(folder: pathlib.Path) -> dict[str, StoredTensor]:
         header.pop("__metadata__", None)
         for name, entry in sorted(header.items()):
             start = 8 + length + entry["data_offsets"][0]
-            tensors[_decoder_name(name)] = StoredTensor(
-                path, entry["dtype"], tuple(entry["shape"]), start
-            )
+            stored = StoredTensor(path, entry["dtype"], tuple(entry["shape"]), start)
+            tensors |= _experts_apart(_decoder_name(name), stored)
     return tensors
+
+
+def _experts_apart(name: str, tensor: StoredTensor) -> dict[str, StoredTensor]:
+    """A tensor that holds all experts of a layer as one for each, else as it is.
+
+    Such files have ``gate_up_proj`` [experts, 2 hidden, model], the rows of the gate first, and
+    ``down_proj`` [experts, model, hidden].
+    """
+    match = _ALL_EXPERTS.fullmatch(name)
+    if match is None or len(tensor.shape) != 3 or tensor.dtype not in _FLOATS:
+        return {name: tensor}
+    n_experts, rows, columns = tensor.shape
+    projections = match[2].removesuffix("_proj").split("_")
+    rows //= len(projections)
+    shape, item = (rows, columns), np.dtype(_FLOATS[tensor.dtype]).itemsize
+    slots = itertools.product(range(n_experts), projections)
+    return {
+        f"{match[1]}.{expert}.{projection}_proj.weight": dataclasses.replace(
+            tensor, shape=shape, offset=tensor.offset + i * math.prod(shape) * item
+        )
+        for i, (expert, projection) in enumerate(slots)
+    }
 
 
 def _decoder_name(name: str) -> str:

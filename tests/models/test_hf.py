@@ -186,6 +186,36 @@ def test_text_decoder_of_a_multimodal_checkpoint(prefix, copy_of, hub_model):
     assert_trees_equal(params, hub_model("gemma3")[1])
 
 
+@pytest.mark.parametrize("family", ["qwen2_moe", "qwen3_moe"])
+def test_experts_in_one_tensor(family, copy_of, hub_model):
+    def fuse(tensors):
+        for layer in range(2):
+            name = f"model.layers.{layer}.mlp.experts"
+            kernels = {
+                kind: np.stack([tensors.pop(f"{name}.{e}.{kind}_proj.weight") for e in range(4)])
+                for kind in ("gate", "up", "down")
+            }
+            both = np.concatenate([kernels["gate"], kernels["up"]], axis=1)
+            tensors[f"{name}.gate_up_proj"] = np.ascontiguousarray(both)
+            tensors[f"{name}.down_proj"] = kernels["down"]
+
+    config, params = load_hf(copy_of(family, tensors=fuse))
+    assert config == hub_model(family)[0]
+    assert_trees_equal(params, hub_model(family)[1])
+
+
+def test_experts_in_one_tensor_of_the_wrong_shape_are_named(copy_of):
+    def fuse(tensors):
+        for name in [name for name in tensors if "layers.0.mlp.experts" in name]:
+            del tensors[name]
+        tensors["model.layers.0.mlp.experts.gate_up_proj"] = np.ones((4, 24, 5), np.float32)
+
+    with pytest.raises(ValueError) as error:
+        load_hf(copy_of("qwen3_moe", tensors=fuse))
+    assert "wrong shape: model.layers.0.mlp.experts.3.up_proj.weight (12, 5)" in str(error.value)
+    assert "missing: model.layers.0.mlp.experts.0.down_proj.weight" in str(error.value)
+
+
 def test_all_misfits_are_listed_at_once(copy_of):
     def spoil(tensors):
         del tensors["model.layers.1.mlp.up_proj.weight"]
