@@ -19,6 +19,8 @@ INSTALL = [
     # took 0.28 s, and 0.0004 s with 0.11.0, 0.11.2 and 0.12.0.
     "jaxlib>=0.10.2,!=0.11.1",
     "jinja2>=3.1.6",
+    # Reads LaTeX in checks of answers, in worker processes.
+    "latex2sympy2-extended[antlr4_13_2]>=1.11.0",
     "matplotlib>=3.11.2",
     "ml_collections>=1.1.0",
     "numpy>=2.4.6",
@@ -36,12 +38,14 @@ EXTRAS = {
     "test": [
         "pytest>=9.2.0",
         "pytest-xdist>=3.8.0",
+        "hypothesis>=6.170.17",
+        "psutil>=7.2.2",
         "ruff==0.17.6",
         "nbclient>=0.11.0",
         "ipykernel>=7.4.0",
     ],
     "eval": ["math-verify>=0.9.0"],
-    "parity": ["torch", "transformers"],
+    "parity": ["torch>=2.13.0", "transformers>=5.24.0", "peft>=0.21.2"],
 }
 # Accelerators are left out of "all": a machine has one kind.
 EXTRAS["all"] = [requirement for extra in EXTRAS.values() for requirement in extra]

@@ -22,16 +22,16 @@ find_python() {
   fail 1 "Python 3.11 or newer is needed (tried ${candidates[*]}); install it or set PYTHON=/path/to/python"
 }
 
-# make_environment FOLDER REQUIREMENT: a virtual environment of the checkout, with the checkout
-# installed in it. The stamp is written last and names all that went in, so an environment that
-# is incomplete or out of date is made anew.
+# make_environment FOLDER REQUIREMENT [CONSTRAINTS]: a virtual environment of the checkout, with the
+# checkout installed in it, within the versions of a file of the checkout. The stamp is written
+# last and names all that went in, so an environment that is incomplete or out of date is made anew.
 make_environment() {
-  local folder=$root/$1 requirement=$2 python stamp
+  local folder=$root/$1 requirement=$2 constraints=${3:-} python stamp
   python=$(find_python)
   stamp=$({
     "$python" --version
     printf '%s\n' "$root" "$requirement"
-    cat "$root/setup.py" "$root/pyproject.toml"
+    cat "$root/setup.py" "$root/pyproject.toml" ${constraints:+"$root/$constraints"}
   } | cksum)
   if [[ $(cat "$folder/.complete" 2>/dev/null) == "$stamp" ]] && "$folder/bin/python" -c '' 2>/dev/null; then
     return
@@ -40,6 +40,7 @@ make_environment() {
     fail 1 "$python lacks the venv and ensurepip modules; install them (Debian, Ubuntu: apt install python3-venv) or set PYTHON"
   printf 'Installing into %s\n' "$folder" >&2
   "$python" -m venv --clear "$folder"
-  (cd "$root" && "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -e "$requirement")
+  (cd "$root" && "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
+    ${constraints:+-c "$constraints"} -e "$requirement")
   printf '%s\n' "$stamp" >"$folder/.complete"
 }

@@ -184,6 +184,19 @@ def test_test_script_lints_then_tests(checkout):
     assert any(line.endswith("-e .\\[test\\]") for line in asked)
 
 
+def test_parity_brings_what_it_compares_with_in_pinned_versions(checkout):
+    tests = checkout.root / "tests"
+    tests.mkdir()
+    shutil.copy(REPOSITORY / "tests" / "constraints.txt", tests)
+    _, asked = checkout.run("test.sh", "--parity", "-x")
+    install = "install --quiet --disable-pip-version-check -c tests/constraints.txt -e "
+    assert any(line.endswith(install + ".\\[test\\,eval\\,parity\\]") for line in asked)
+    assert asked[-1].endswith("-m pytest -x")
+    (tests / "constraints.txt").write_text("torch==0")
+    _, asked = checkout.run("test.sh", "--parity")
+    assert any("pip install" in line for line in asked)
+
+
 @pytest.mark.parametrize("step", ["ruff check", "ruff format", "pytest tests"])
 def test_test_script_fails_with_any_step(checkout, step):
     out, asked = checkout.run("test.sh", "tests", FAIL_ON=step)
