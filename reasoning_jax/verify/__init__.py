@@ -4,6 +4,7 @@ from reasoning_jax.types import Check, Verdict
 from reasoning_jax.verify.answers import judge
 from reasoning_jax.verify.equality import compare, normalise, parse_number
 from reasoning_jax.verify.extract import (
+    CHOICE,
     EVALUATION,
     GOLD,
     MARKED,
@@ -12,6 +13,7 @@ from reasoning_jax.verify.extract import (
     after_think,
     bare,
     boxed,
+    choice_letter,
     extract,
     find,
     hoped,
@@ -26,6 +28,7 @@ from reasoning_jax.verify.pool import Pool, default_pool
 from reasoning_jax.verify.programs import run_program
 
 __all__ = [
+    "CHOICE",
     "EVALUATION",
     "GOLD",
     "MARKED",
@@ -37,6 +40,7 @@ __all__ = [
     "after_think",
     "bare",
     "boxed",
+    "choice_letter",
     "compare",
     "default_pool",
     "extract",

@@ -30,10 +30,20 @@ _STATED = (
     ),
 )
 _HOPED = re.compile(r"final answer(?: is\b|:)\s*([^\n]{1,300}?)\s*\.?\s*I hope", re.IGNORECASE)
+_CHOICES = (
+    re.compile(
+        r"(?:\b(?:[Aa]nswer|[Oo]ption|[Cc]hoice)s?\b(?:\s+is)?|答案(?:是|为|选)?|选(?:项|择)?|[Rr]éponse"
+        r"(?: est)?|[Rr]espuesta(?: es)?|الإجابة(?: هي)?)\W{0,6}([A-J])(?![A-Za-z'])"
+    ),
+    re.compile(r"\(\s*([A-J])\s*\)"),
+    re.compile(r"^\W{0,3}([A-J])(?:\W{0,3}$|[.):](?=\s)|(?=\s+[A-Z]))", re.MULTILINE),
+    re.compile(r"(?<![A-Za-z])([A-J])\s+is (?:the )?(?:correct|right)"),
+)
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|。")
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.,])(?:(?<![)\]}])[-+])?"
-    r"(?:[0-9]+(?:,[0-9]{3})*(?:[.,][0-9]+)?(?:/[0-9]+)?|\.[0-9]+|\\[dt]?frac\{[0-9]+\}\{[0-9]+\})%?"
+    r"(?:[0-9]+(?:[, ][0-9]{3}(?![0-9]))*(?:[.,][0-9]+)?(?:/[0-9]+)?|\.[0-9]+"
+    r"|\\[dt]?frac\{[0-9]+\}\{[0-9]+\})%?"
 )
 _MATH_MARK = re.compile(r"(?<!\\)\$\$|(?<!\\)\$|\\[()\[\]]")
 _MATH_CLOSE = {r"\(": r"\)", r"\[": r"\]"}
@@ -133,6 +143,14 @@ def stated_briefly(text: str) -> str | None:
     return None if sentence is None else _brief(sentence)
 
 
+def choice_letter(text: str) -> str | None:
+    """The last letter from A to J that is marked as a choice: "answer is C", "(C)", "C. four"."""
+    for mark in _CHOICES:
+        if (found := _last(mark, text)) is not None:
+            return found[1]
+    return None
+
+
 def bare(text: str) -> str | None:
     """The text itself when it is a formula, a number or a few words, and no sentence."""
     text = text.strip()
@@ -171,6 +189,7 @@ MARKED: tuple[Policy, ...] = (boxed, after_hashes, stated)
 EVALUATION: tuple[Policy, ...] = (
     *(hoped, boxed, after_hashes, stated_briefly, cut_box, bare, last_math, last_number, whole),
 )
+CHOICE: tuple[Policy, ...] = (boxed, after_hashes, choice_letter, stated, whole)
 GOLD: tuple[Policy, ...] = (hoped, boxed, after_hashes, stated, cut_box, whole)
 
 

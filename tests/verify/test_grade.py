@@ -61,6 +61,25 @@ def test_grade_takes_several_golds_and_a_tolerance():
     assert grade("0.61", "0.6", tolerance=0.05).correct is True
 
 
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("The correct answer is C", "C"),
+        ("**C**", "C"),
+        ("Answer (C) Cecile", "C"),
+        ("答案是C", "C"),
+        ("I would choose option B. It has a (A) in it", "B"),
+        ("A circle, so (B) is right", "B"),
+        (r"\boxed{\text{D}}", "D"),
+        ("C. four\nor so", "C"),
+    ],
+)
+def test_a_gold_letter_asks_for_a_choice(response, letter):
+    assert grade(response, letter).correct is True
+    assert grade(response, "E").correct is False
+    assert grade(letter, response).correct is True
+
+
 def test_grade_works_out_algebra_in_the_shared_pool():
     assert grade(r"thus \boxed{x^2+2x+1}", "(x+1)^2").reason == "symbolic"
     assert grade(r"thus \boxed{x^2+2x+2}", "(x+1)^2").correct is False

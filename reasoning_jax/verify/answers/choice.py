@@ -9,6 +9,11 @@ _NAMED = re.compile(r"(?:\(([A-J])\)|([A-J])[.):](?=\s)|([A-J])(?=\s+[A-Z]))\s*\
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
 
 
+def is_letter(text: str) -> bool:
+    """Whether an answer is nothing but a letter of a choice."""
+    return bool(_LETTER.fullmatch(_TEXT.sub(r"\1", text).strip(" $.*")))
+
+
 def compare_choices(gold: str, answer: str) -> bool | None:
     """Whether two answers choose the same letter; None when the gold or the answer is no choice."""
     gold, answer = (_TEXT.sub(r"\1", text).strip(" $.*") for text in (gold, answer))

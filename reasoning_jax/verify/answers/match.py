@@ -52,8 +52,8 @@ def same(gold: Form, answer: Form, values: Comparator) -> bool | None:
             return values.equivalent(_as_relation(gold), answer)
         case Relation(), Labelled() if as_set(gold) is None or as_set(answer) is None:
             return values.equivalent(gold, _as_relation(answer))
-        case Labelled(label, value), _:
-            return same(_labels_apart(label, value), answer, values)
+        case Labelled(_, value), _:
+            return same(value, answer, values)
         case Relation(), Relation():
             return _relations(gold, answer, values)
         case _, Sequence(items, "", "or") if not isinstance(gold, (Sequence, RealSet, Relation)):
@@ -87,8 +87,8 @@ def same(gold: Form, answer: Form, values: Comparator) -> bool | None:
             return words.spell_words(gold.text) == words.spell_words(answer.text)
         case Scalar(), Scalar():
             return _scalars(gold, answer, values)
-        case _, Labelled(label, value):
-            return same(gold, _labels_apart(label, value), values)
+        case _, Labelled(_, value):
+            return same(gold, value, values)
         case Scalar(), Relation(sides, operators) if set(operators) == {"="}:
             return same(gold, Scalar(sides[-1]), values) if names.is_closed(sides[0]) else False
         case Relation((_, _), ("=",)), Scalar(text):
@@ -110,12 +110,6 @@ def _single(form: Form) -> Form:
     while isinstance(form, Sequence) and len(form.items) == 1:
         form = form.items[0]
     return form
-
-
-def _labels_apart(label: str, value: Form) -> Form:
-    """(x, y) = (1, 2) is the tuple; labels of a tuple's parts say nothing more."""
-    del label
-    return value
 
 
 def _labelled(gold: Labelled, answer: Labelled, values: Comparator) -> bool | None:

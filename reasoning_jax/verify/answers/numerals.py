@@ -8,6 +8,10 @@ from reasoning_jax.verify.equality import Number, parse_number
 _MIXED = re.compile(r"([-+]?)\s*([0-9]+)\s*\\frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
 _MIXED_SLASH = re.compile(r"([-+]?)([0-9]+)[ -]+([0-9]+)\s*/\s*([0-9]+)")
 _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]*)\\(?:overline|dot|bar)\s*\{([0-9]+)\}")
+# 0.1666... with its period written three times, or twice when it has more digits than one.
+_GOING_ON = re.compile(
+    r"([-+]?)([0-9]*)\.([0-9]{0,8}?)(?:([0-9])\4{2,}|([0-9]{2,8}?)\5+)\s*\\ldots"
+)
 _SCIENTIFIC = re.compile(
     r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*\\cdot\s*10\s*\^\s*\{?\s*([-+]?[0-9]{1,3})\s*\}?"
 )
@@ -89,6 +93,11 @@ def _value(text: str) -> Fraction | None:
         value = int(whole) + Fraction(int(over), int(under))
     elif match := _REPEATING.fullmatch(text):
         sign, whole, fixed, period = match.groups()
+        tail = Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(fixed))
+        value = Fraction(f"{whole or 0}.{fixed or 0}") + tail
+    elif match := _GOING_ON.fullmatch(text):
+        sign, whole, fixed, digit, digits = match.groups()
+        period = digit or digits
         tail = Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(fixed))
         value = Fraction(f"{whole or 0}.{fixed or 0}") + tail
     elif match := _SCIENTIFIC.fullmatch(text):

@@ -17,7 +17,7 @@ def equal_numbers(gold: str, answer: str, tolerance: float) -> bool | None:
     ours, theirs = read_number(gold), read_number(answer)
     if ours is None or theirs is None:
         return None
-    if equal_to_number(gold, ours, theirs.value, theirs.percent, tolerance):
+    if _within(ours, theirs, tolerance):
         return True
     places = decimals(gold)
     if places and decimals(answer) > places:
@@ -27,15 +27,12 @@ def equal_numbers(gold: str, answer: str, tolerance: float) -> bool | None:
     return not places and rounds_answer(answer, theirs, ours.value)
 
 
-def equal_to_number(
-    text: str, number: Number, value: Fraction, percent: bool, tolerance: float
-) -> bool:
-    """Whether a numeral equals a value, where a percent sign on one side may be hundredths."""
-    del text
-    candidates = {number.value}
-    if number.percent != percent:
-        candidates.add(number.value / 100 if number.percent else number.value * 100)
-    return any(abs(candidate - value) <= Fraction(repr(tolerance)) for candidate in candidates)
+def _within(gold: Number, answer: Number, tolerance: float) -> bool:
+    """Whether two numbers are close, where a percent sign on one side may be hundredths."""
+    candidates = {gold.value}
+    if gold.percent != answer.percent:
+        candidates.add(gold.value / 100 if gold.percent else gold.value * 100)
+    return any(abs(each - answer.value) <= Fraction(repr(tolerance)) for each in candidates)
 
 
 def rounds(text: str, number: Number, value: Fraction, percent: bool = False) -> bool:

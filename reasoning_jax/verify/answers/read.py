@@ -31,6 +31,9 @@ _MATRIX = re.compile(
     r"\\end\{\1\}\s*[)\]]?",
     re.DOTALL,
 )
+_SYSTEM = re.compile(
+    r"(?:\\\{)?\s*\\begin\{(cases|aligned|array)\}(?:\{[lcr|]+\})?(.*)\\end\{\1\}", re.DOTALL
+)
 _BUILDER = re.compile(r"\\\{\s*([^|:<>]*?)\s*(?:\||:)(.*)\\\}")
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
@@ -62,6 +65,8 @@ def _read(text: str, depth: int) -> Form:
         return Numeral(*numeral)
     if (matrix := _matrix(text)) is not None:
         return matrix
+    if (system := _SYSTEM.fullmatch(text)) is not None and "&" not in system[2]:
+        text = ", ".join(row for row in system[2].split("\\\\") if row.strip())
     text = words.drop_condition(words.drop_leading_text(text))
     if (found := _set_of_reals(text, depth)) is not None:
         return found

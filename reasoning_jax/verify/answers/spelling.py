@@ -61,6 +61,7 @@ _GROUPED = re.compile(r"(?<=[0-9])\s?(?:,\s*\\!\s*|\{\s*,\s*\}|\\,|\\!)(?=\s?[0-
 _DELIMITER = re.compile(r"\\[()\[\]](?!\s*[0-9.]*\s*(?:pt|em|ex|mm)\])|(?<!\\)\$+")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _MARKUP = re.compile(r"<(su[pb])>(.*?)</\1>")
+_ELLIPSIS = re.compile(r"(?<=[0-9])(?:\.{3}|…)")
 _BOX = re.compile(r"\\f?boxed\s*(?=\{)")
 _TEXT = re.compile(r"\\text\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _JOIN = re.compile(r"\s*,?\s*\b(and|or)\b\s*", re.IGNORECASE)
@@ -78,6 +79,10 @@ _ROOT_CALL = re.compile(r"\\sqrt\s*\(")
 _SHORT_SCRIPT = re.compile(r"([_^])\s*\{\s*([A-Za-z0-9])\s*\}")
 # A connective typed without blanks between two values: (1,2)or(2,1), x=1orx=2.
 _RUN_ON = re.compile(r"(?<=[0-9)}\]])(and|or)(?=[A-Za-z]\s*[=(<>]|[\\$({\[0-9-])")
+# Thousands apart: 7 425 000.
+_SPACED = re.compile(
+    r"(?<![0-9.,_^A-Za-z] )(?<![0-9.,_^A-Za-z])[1-9][0-9]{0,2}(?: [0-9]{3})+(?![0-9])"
+)
 _CIRC = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\circ")
 _PRIME_POWER = re.compile(r"\^\s*\{?\s*('+)\s*\}?")
 _DEGREE_POWER = re.compile(r"\^\s*\{?\s*\\degree\s*\}?")
@@ -95,10 +100,16 @@ def spell_notation(text: str) -> str:
         text = _ascii(text)
     text = _MARKUP.sub(lambda m: ("^" if m[1] == "sup" else "_") + "{" + m[2] + "}", text)
     text = _BOLD.sub(r"\1", text).replace("**", "^")
-    text = text.replace("<=", r"\le ").replace(">=", r"\ge ").replace("!=", r"\ne ")
+    text = (
+        _ELLIPSIS.sub(r"\\ldots ", text)
+        .replace("<=", r"\le ")
+        .replace(">=", r"\ge ")
+        .replace("!=", r"\ne ")
+    )
     if "\\" in text or "$" in text or "{" in text:
         text = _latex(text)
     text = _RUN_ON.sub(r" \1 ", text.replace('\\"', "").replace('"', ""))
+    text = _SPACED.sub(lambda m: m[0].replace(" ", ""), text)
     text = _PERCENT.sub("%", text)
     text = _DEGREES.sub(r"\\degree ", text)
     text = _PLAIN.sub(r"\\\1 ", text)
