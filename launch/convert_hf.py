@@ -49,8 +49,9 @@ def main(_: list[str]) -> None:
     import jax.numpy as jnp
 
     from reasoning_jax.models import count_params, save_hf, save_orbax
-    from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, read_json, replacing
+    from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, replacing
     from reasoning_jax.models.orbax import is_orbax
+    from reasoning_jax.models.stored import read_json
     from reasoning_jax.stages.exported import load_merged, model_folder
 
     began = time.perf_counter()

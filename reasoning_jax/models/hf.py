@@ -19,18 +19,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from reasoning_jax.models.config import ModelConfig
 from reasoning_jax.models.hf_config import config_from_hf, config_to_hf
 from reasoning_jax.models.parameters import abstract_params, param_shardings
+from reasoning_jax.models.stored import (
+    FLOATS,
+    INDEX,
+    SINGLE,
+    StoredTensor,
+    read_json,
+    stored_tensors,
+)
 
 CONFIG = "config.json"
 GENERATION = "generation_config.json"
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 
 # A module of our tree -> its module on the hub, and the number of input axes of its kernel
 # [*inputs, *outputs], stored there as [outputs, inputs]; None where both layouts are the same.
@@ -65,8 +70,6 @@ _PRE_NORM_MODULES = _MODULES | {"mlp_norm": ("post_attention_layernorm", None)}
 _LAYERS = "layers/block/"
 _NAMED = 10  # tensors that a warning names
 
-_FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
-_ALL_EXPERTS = re.compile(r"(.+\.mlp\.experts)\.(gate_up_proj|down_proj)(?:\.weight)?")
 _BUFFERS = re.compile(r"rotary_emb\.inv_freq$|^(model\.)?(vision_tower|multi_modal_projector)\.")
 
 
@@ -106,31 +109,6 @@ class Leaf:
     def from_hub(self, tensor: np.ndarray) -> np.ndarray:
         """The inverse of ``to_hub``."""
         return tensor if self.inputs is None else tensor.T.reshape(self.slot_shape)
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredTensor:
-    """Where a safetensors file holds a tensor.
-
-    It is read, not mapped: the pages of a mapping stay in memory until the file is closed.
-
-    Attributes:
-      path: of the file.
-      dtype: its name there, such as ``BF16``.
-      shape: on the hub.
-      offset: bytes before the first element.
-    """
-
-    path: pathlib.Path
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-
-    def read(self) -> np.ndarray:
-        """The tensor, in memory of its own."""
-        size = math.prod(self.shape)
-        flat = np.fromfile(self.path, _FLOATS[self.dtype], size, offset=self.offset)
-        return flat.reshape(self.shape)
 
 
 def hub_leaves(config: ModelConfig) -> dict:
@@ -301,13 +279,6 @@ def hub_config(
     return data | dict(token_ids or {})
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); fetch the file again") from error
-
-
 def write_json(path: pathlib.Path, data: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n")
 
@@ -325,72 +296,6 @@ def read_config(folder: pathlib.Path) -> ModelConfig:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
-    if (folder / INDEX).is_file():
-        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-        missing = [name for name in names if not (folder / name).is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f"{folder / INDEX} lists files that are not there: {', '.join(missing)}; "
-                "finish the download"
-            )
-        return [folder / name for name in names]
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    raise FileNotFoundError(
-        f"no {SINGLE} or {INDEX} in {folder}; download the weights, or convert other formats "
-        "with save_pretrained(..., safe_serialization=True) of transformers"
-    )
-
-
-def stored_tensors(folder: pathlib.Path) -> dict[str, StoredTensor]:
-    """Every tensor of a folder under its decoder name, from the headers of the files."""
-    tensors = {}
-    for path in _weight_files(folder):
-        try:
-            with safe_open(path, framework="numpy"):
-                pass  # compares the header with the size of the file
-        except SafetensorError as error:
-            raise ValueError(f"{path} is broken ({error}); download or save it again") from error
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        for name, entry in sorted(header.items()):
-            start = 8 + length + entry["data_offsets"][0]
-            stored = StoredTensor(path, entry["dtype"], tuple(entry["shape"]), start)
-            tensors |= _experts_apart(_decoder_name(name), stored)
-    return tensors
-
-
-def _experts_apart(name: str, tensor: StoredTensor) -> dict[str, StoredTensor]:
-    """A tensor that holds all experts of a layer as one for each, else as it is.
-
-    Such files have ``gate_up_proj`` [experts, 2 hidden, model], the rows of the gate first, and
-    ``down_proj`` [experts, model, hidden].
-    """
-    match = _ALL_EXPERTS.fullmatch(name)
-    if match is None or len(tensor.shape) != 3 or tensor.dtype not in _FLOATS:
-        return {name: tensor}
-    n_experts, rows, columns = tensor.shape
-    projections = match[2].removesuffix("_proj").split("_")
-    rows //= len(projections)
-    shape, item = (rows, columns), np.dtype(_FLOATS[tensor.dtype]).itemsize
-    slots = itertools.product(range(n_experts), projections)
-    return {
-        f"{match[1]}.{expert}.{projection}_proj.weight": dataclasses.replace(
-            tensor, shape=shape, offset=tensor.offset + i * math.prod(shape) * item
-        )
-        for i, (expert, projection) in enumerate(slots)
-    }
-
-
-def _decoder_name(name: str) -> str:
-    """The name without the prefix that multimodal checkpoints give their text decoder."""
-    name = name.removeprefix("language_model.")
-    return re.sub(r"^model\.language_model\.", "model.", name)
-
-
 def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: Mapping[str, StoredTensor]) -> None:
     """Raises one ValueError with everything that is missing, unexpected or misshapen."""
     expected = {name: leaf.hub_shape for leaf in jax.tree.leaves(leaves) for name in leaf.slots}
@@ -402,10 +307,8 @@ def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: Mapping[str, Sto
         if name in expected:
             if shape != expected[name]:
                 problems.append(f"wrong shape: {name} {shape}, expected {expected[name]}")
-            if tensor.dtype not in _FLOATS:
-                problems.append(
-                    f"wrong dtype: {name} {tensor.dtype}, expected {', '.join(_FLOATS)}"
-                )
+            if tensor.dtype not in FLOATS:
+                problems.append(f"wrong dtype: {name} {tensor.dtype}, expected {', '.join(FLOATS)}")
         elif not _BUFFERS.search(name) and not _is_tied_copy(name, tensors):
             problems.append(f"unexpected: {name} {shape}")
     if problems:
@@ -420,7 +323,7 @@ def _is_tied_copy(name: str, tensors: Mapping[str, StoredTensor]) -> bool:
     embedding = tensors.get("model.embed_tokens.weight")
     if name != "lm_head.weight" or embedding is None:
         return False
-    if {tensors[name].dtype, embedding.dtype} - _FLOATS.keys():
+    if {tensors[name].dtype, embedding.dtype} - FLOATS.keys():
         return False
     return np.array_equal(tensors[name].read(), embedding.read(), equal_nan=True)
 
@@ -429,7 +332,7 @@ def _common_dtype(leaves: dict, tensors: Mapping[str, StoredTensor]) -> jnp.dtyp
     """The one dtype of all tensors, else float32, to which float64 is rounded too."""
     kinds = {tensors[name].dtype for leaf in jax.tree.leaves(leaves) for name in leaf.slots}
     kind = kinds.pop() if len(kinds) == 1 else "F32"
-    return jnp.dtype(_FLOATS[kind] if kind in ("F16", "BF16") else jnp.float32)
+    return jnp.dtype(FLOATS[kind] if kind in ("F16", "BF16") else jnp.float32)
 
 
 def _aligned_empty(shape: tuple[int, ...], dtype: jnp.dtype) -> np.ndarray:

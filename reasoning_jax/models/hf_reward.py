@@ -19,11 +19,10 @@ from reasoning_jax.models.hf import (
     hub_leaves,
     load_leaves,
     read_config,
-    read_json,
     save_leaves,
-    stored_tensors,
 )
 from reasoning_jax.models.parameters import param_shardings
+from reasoning_jax.models.stored import read_json, stored_tensors
 from reasoning_jax.parallel.mesh import partition
 
 SCORE = "score.weight"

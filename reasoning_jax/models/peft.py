@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from reasoning_jax.models.config import ModelConfig
-from reasoning_jax.models.hf import Leaf, _decoder_name, check_params, hub_leaves, read_json
+from reasoning_jax.models.hf import Leaf, check_params, hub_leaves
 from reasoning_jax.models.lora import (
     LAYERS,
     LoraConfig,
@@ -27,6 +27,7 @@ from reasoning_jax.models.lora import (
     projections,
     target_projections,
 )
+from reasoning_jax.models.stored import decoder_name, read_json
 from reasoning_jax.parallel import is_main_process, to_host
 
 CONFIG = "adapter_config.json"
@@ -171,7 +172,7 @@ def _targets(asked: str | list[str], config: ModelConfig) -> tuple[str, ...]:
     def chosen(name: str) -> bool:
         if isinstance(asked, str):
             return re.fullmatch(asked, name) is not None
-        return any(f".{name}".endswith(f".{_decoder_name(end)}") for end in asked)
+        return any(f".{name}".endswith(f".{decoder_name(end)}") for end in asked)
 
     targets = []
     for path, kernel in _kernels(config).items():
@@ -245,7 +246,7 @@ def _read_tensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     except SafetensorError as error:
         raise ValueError(f"{path} is broken ({error}); download or save it again") from error
     return {
-        _PREFIX + _decoder_name(name.removeprefix(_PREFIX)): tensor
+        _PREFIX + decoder_name(name.removeprefix(_PREFIX)): tensor
         for name, tensor in stored.items()
     }
 
