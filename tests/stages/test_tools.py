@@ -1,9 +1,13 @@
 """Tools as a config names them, and whole runs with tools."""
 
 import json
+import math
 import os
 import random
 import signal
+import socket
+import subprocess
+import sys
 import time
 
 import job
@@ -135,3 +139,50 @@ def test_a_killed_run_with_tools_goes_on_bit_identically(run_with_tools):
     assert job.lines(workdir) == expected
     ours, theirs = ((d / "samples" / "rl.jsonl").read_bytes() for d in (workdir, run_with_tools))
     assert ours == theirs
+
+
+@pytest.mark.slow
+def test_two_processes_read_the_same_results(run_with_tools):
+    workdir = run_with_tools.parent / "two_processes"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    flags = (f"--coordinator=127.0.0.1:{port}", "--processes=2", "--config.mesh.fsdp=2")
+    processes = [
+        job.start(workdir, *flags, f"--process={index}", settings=RUN) for index in range(2)
+    ]
+    for process in processes:
+        job.finish(process)
+    ours, theirs = job.lines(workdir), job.lines(run_with_tools)
+    assert len(ours) == len(theirs)
+    for line, other in zip(ours, theirs):
+        assert line.keys() == other.keys()
+        for name in line.keys() - {"stage"}:
+            assert math.isclose(line[name], other[name], rel_tol=1e-5, abs_tol=1e-5), name
+
+
+@pytest.mark.slow
+def test_sample_takes_the_tools_of_the_run_or_those_of_its_flags(run_with_tools):
+    command = (sys.executable, "-m", "launch.sample", "--prompt=12*3=", "--max_tokens=16", "--n=16")
+
+    def completions(*flags):
+        output = subprocess.run(
+            (*command, f"--model={run_with_tools}", "--json", *flags),
+            cwd=job.REPOSITORY,
+            env=job.environment(1, run_with_tools.parent / "compiled"),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        ).stdout
+        return [json.loads(line) for line in output.splitlines()]
+
+    def calls(*flags):
+        return [call for row in completions(*flags) for call in row["calls"]]
+
+    own = calls()
+    assert own and all(call["result"].startswith("?") for call in own if call["error"])
+    assert calls("--tool=") == []
+    assert calls("--max_turns=1") == []
+    other = calls("--tool=reasoning_jax.tools.symbolic", "--tool_syntax=error=;")
+    assert [call["argument"] for call in other] != []
+    assert all(call["result"].startswith(";") for call in other if call["error"])
