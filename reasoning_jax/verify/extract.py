@@ -29,7 +29,8 @@ _STATED = (
         re.IGNORECASE | re.MULTILINE,
     ),
 )
-_HOPED = re.compile(r"final answer(?: is\b|:)\s*([^\n]{1,300}?)\s*\.?\s*I hope", re.IGNORECASE)
+_HOPE = re.compile("I hope", re.IGNORECASE)
+_MAX_HOPED = 400  # characters from "final answer" to "I hope"
 _CHOICES = (
     re.compile(
         r"(?:\b(?:[Aa]nswer|[Oo]ption|[Cc]hoice)s?\b(?:\s+is)?|答案(?:是|为|选)?|选(?:项|择)?|[Rr]éponse"
@@ -48,7 +49,8 @@ _NUMBER = re.compile(
 _MATH_MARK = re.compile(r"(?<!\\)\$\$|(?<!\\)\$|\\[()\[\]]")
 _MATH_CLOSE = {r"\(": r"\)", r"\[": r"\]"}
 _NOT_PROSE = re.compile(r"\\text\s*\{[^{}]*\}|\\[A-Za-z]+|\b(?:and|or|sqrt|sin|cos|tan|log|ln)\b")
-_TWO_WORDS = re.compile(r"[A-Za-zÀ-ÿ']{2,}[ ,]+[A-Za-zÀ-ÿ']{2,}")
+# Possessive, and from a word's first letter only: a long word is passed over once.
+_TWO_WORDS = re.compile(r"(?<![A-Za-zÀ-ÿ'])[A-Za-zÀ-ÿ']{2,}+[ ,]++[A-Za-zÀ-ÿ']{2}")
 _WORD = re.compile(r"[A-Za-zÀ-ÿ]{2,}")
 _OTHER_SCRIPT = re.compile(r"[\u0400-\u06ff\u0900-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
@@ -115,11 +117,13 @@ def after_hashes(text: str) -> str | None:
 
 def hoped(text: str) -> str | None:
     """X in the last "final answer is X. I hope it is correct", the mark of Minerva's prompt."""
-    mark = _last(_HOPED, text)
-    if mark is None or "boxed" in mark[1]:
+    hope = _last(_HOPE, text)
+    if hope is None:
         return None
-    inner = _STATED[0].split(mark[1])[-1].strip()
-    return _brief(inner)
+    before = text[max(0, hope.start() - _MAX_HOPED) : hope.start()]
+    mark = _last(_STATED[0], before)
+    found = before[mark.end() :].strip().removesuffix(".").rstrip() if mark else ""
+    return None if not found or "\n" in found or "boxed" in found else _brief(found)
 
 
 def stated(text: str) -> str | None:

@@ -5,7 +5,17 @@ import time
 import pytest
 
 from reasoning_jax.types import Check, Verdict
-from reasoning_jax.verify import EVALUATION, GOLD, MARKED, Pool, extract, find, grade, judge
+from reasoning_jax.verify import (
+    CHOICE,
+    EVALUATION,
+    GOLD,
+    MARKED,
+    Pool,
+    extract,
+    find,
+    grade,
+    judge,
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +123,36 @@ def test_hostile_texts_end_with_a_verdict(text, pool):
             assert verdict.cpu_seconds <= 2 and verdict.memory_bytes <= 512 << 20
             verdict = pool.run(verdict)
         assert isinstance(verdict, Verdict) and verdict.correct is not True
+
+
+LONG = [
+    *("a", "ab ", "aa, ", "final answer: ", "I hope ", "answer is ", "$", r"\(", r"\text{and}"),
+    *(r"\boxed{1} ", "option ", "'", "1 000 ", "1,000", "é", "\\", ". ", "</think>", "\n", "答案"),
+]
+
+
+@pytest.mark.parametrize("piece", LONG)
+def test_extraction_is_linear(piece):
+    text = piece * (200_000 // len(piece))
+    begin = time.process_time()
+    for policies in (EVALUATION, CHOICE, GOLD, MARKED):
+        find(text, policies)
+    assert time.process_time() - begin < 2
+
+
+REPEATED = [
+    *(", ", "( ", "a", "ab ", "1,", "1 ", r"\text{a} ", r"\pm ", "x=", "x<", "^{", "_{1}", "and "),
+    *("where ", "'", r"\degree ", "1/", r"\cup ", "f(x)", "sqrt(", "**", "percent ", "1&", "5 cm "),
+]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+def test_long_answers_are_read_quickly(piece):
+    text = piece * (3_990 // len(piece))
+    begin = time.process_time()
+    for answer, gold in ((text, "3"), ("3", text), (text + "z", text + "y")):
+        judge(answer, gold)
+    assert time.process_time() - begin < 2
 
 
 def test_hostile_answers_are_wrong_and_hostile_golds_cannot_be_judged(pool):

@@ -20,6 +20,7 @@ from reasoning_jax.verify.answers.forms import (
 from reasoning_jax.verify.answers.spelling import spell_notation, unwrap_braces
 
 MAX_LENGTH = 4_000  # characters; longer answers are compared as strings only
+MAX_ITEMS = 128  # of a list; each may have to be compared with each
 MAX_DEPTH = 8  # lists in tuples in sets ...
 
 _LIST_MARKS = frozenset((",", ";", "and", "or"))
@@ -83,6 +84,7 @@ def _list(text: str, depth: int) -> Form | None:
     parts, marks = brackets.split(text, _LIST_MARKS)
     if not marks:
         return None
+    _check_length(parts)
     if "," in marks and _THOUSANDS.search(text):
         mixed = any(mark != "," for mark in marks) or ", " in text
         joined = _THOUSANDS.sub(lambda m: m[1] + m[2].replace(",", ""), text)
@@ -101,6 +103,11 @@ def _list(text: str, depth: int) -> Form | None:
         if not labelled and not all(isinstance(form, Words) for form in forms):
             return Words(text)
     return Sequence(tuple(_group(forms)), "", joint)
+
+
+def _check_length(parts: list[str]) -> None:
+    if len(parts) > MAX_ITEMS:
+        raise ValueError(f"a list of {len(parts)} items; at most {MAX_ITEMS} are compared")
 
 
 def _group(forms: list[Form]) -> list[Form]:
@@ -205,6 +212,7 @@ def _set_of_reals(text: str, depth: int) -> Form | None:
     ):
         return _read(words.drop_condition(builder[2].strip()), depth + 1)
     parts, marks = brackets.split(text, frozenset((r"\cup",)))
+    _check_length(parts)
     if marks:
         label, equals, first = parts[0].rpartition(r"\in")
         if equals and names.is_name(label):

@@ -38,11 +38,11 @@ _DEGREE = re.compile(r"\s*\\degree\s*(?:(?:\\text\s*\{\s*)?([CF])\s*\}?)?\s*$")
 _NEGATIONS = frozenset(("not", "no", "never", "except", "wrong", "nor"))
 
 _CONDITION = re.compile(
-    r"[,\s(]*(?:\\text\s*\{\s*,?\s*)?"
+    r"(?<![,\s(])[,\s(]*+(?:\\text\s*\{\s*,?\s*)?"
     r"\b(?:for (?:all|every|any|each|some)|where|when|such that|with)\b.*$"
-    r"|[,\s(]+\\text\s*\{\s*,?\s*(?:for|where|when|if|with|such that)\b.*$"
-    r"|\s*,\s*\\forall.*$"
-    r"|[,\s]*\(?\s*(?<![A-Za-z])[A-Za-z](?:\s*,\s*[A-Za-z])*\s*\\in\s*\\?(?:mathbb|text|mathbf)?"
+    r"|(?<![,\s(])[,\s(]++\\text\s*\{\s*,?\s*(?:for|where|when|if|with|such that)\b.*$"
+    r"|,\s*\\forall.*$"
+    r"|(?<![,\s])[,\s]*+\(?\s*(?<![A-Za-z])[A-Za-z](?:\s*,\s*[A-Za-z])*\s*\\in\s*\\?(?:mathbb|text|mathbf)?"
     r"\s*\{?\s*[ZN]\s*\}?\s*(?:\^\s*\{?[+*]\}?|_\s*\{?[^{}]*\}?)?\s*\)?$"
 )
 _LEADING_TEXT = re.compile(r"^\\text\{[^{}]*\}\s*(?=\S)")
