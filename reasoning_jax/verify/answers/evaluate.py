@@ -57,6 +57,19 @@ _CONSTANTS = {
 }
 
 
+def evaluate_real(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpf:
+    """The node's value where every part of it is real, as in sqrt(x)*sqrt(y) = sqrt(x*y).
+
+    Raises:
+      ValueError: as `evaluate`.
+      ArithmeticError: where it is undefined or a part of it is not real.
+    """
+    for part in node.atoms(sympy.Pow, sympy.log):
+        if not part.has(sympy.Sum, sympy.Product) and mpmath.im(evaluate(part, point)) != 0:
+            raise ArithmeticError(f"{part} is not real")
+    return evaluate(node, point)
+
+
 def evaluate(node: sympy.Basic, point: Mapping[sympy.Basic, mpmath.mpf]) -> mpmath.mpc:
     """The node's value; odd roots of negative reals are the real ones.
 

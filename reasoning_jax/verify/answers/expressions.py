@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import re
 import zlib
+from collections.abc import Callable
 from fractions import Fraction
 
 import mpmath
@@ -17,7 +18,7 @@ from latex2sympy2_extended import latex2sympy
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig
 
 from reasoning_jax.verify.answers import guards, numerals
-from reasoning_jax.verify.answers.evaluate import evaluate
+from reasoning_jax.verify.answers.evaluate import evaluate, evaluate_real
 
 DIGITS = 120  # of every evaluation
 AGREE = 100  # leading digits that must agree
@@ -114,7 +115,11 @@ def values(text: str, common_logarithm: bool = False) -> tuple[mpmath.mpc | None
     count = POINTS if symbols else 1
     with mpmath.workdps(DIGITS):
         return tuple(
-            _value(tree, {symbol: coordinate(symbol.name, index) for symbol in symbols})
+            _value(
+                tree,
+                {symbol: coordinate(symbol.name, index) for symbol in symbols},
+                evaluate if index < POINTS // 2 or tree.has(sympy.I) else evaluate_real,
+            )
             for index in range(count)
         )
 
@@ -167,9 +172,11 @@ def _prepare(text: str) -> str:
     return _BARS.sub(r"\\left|\1\\right|", text) if r"\left" in text else text
 
 
-def _value(tree: sympy.Basic, point: dict[sympy.Basic, mpmath.mpf]) -> mpmath.mpc | None:
+def _value(
+    tree: sympy.Basic, point: dict[sympy.Basic, mpmath.mpf], evaluation: Callable
+) -> mpmath.mpc | None:
     try:
-        value = mpmath.mpc(evaluate(tree, point))
+        value = mpmath.mpc(evaluation(tree, point))
     except (ArithmeticError, ValueError, TypeError):
         return None
     return value if mpmath.isfinite(value) else None

@@ -144,6 +144,9 @@ def _as_relation(form: Labelled) -> Relation:
 
 
 def _sequences(gold: Sequence, answer: Sequence, values: Comparator) -> bool | None:
+    solutions = [all(isinstance(item, Relation) for item in form.items) for form in (gold, answer)]
+    if solutions[0] != solutions[1]:
+        return _sets(gold, answer, values)
     kinds = {gold.opening, answer.opening}
     if r"\{" in kinds and ("(" in kinds or "[" in kinds):
         return False

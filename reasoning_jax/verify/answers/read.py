@@ -39,6 +39,7 @@ _BUILDER = re.compile(r"\\\{\s*([^|:<>]*?)\s*(?:\||:)(.*)\\\}")
 _CLOCK = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _REALS = re.compile(r"\\mathbb\s*\{?\s*R\s*\}?|\\text\{R\}|R")
+_REAL_LINE = Interval(r"-\infty", r"\infty", False, False)
 _PLUS_MINUS = re.compile(r"\\(pm|mp)\b")
 
 
@@ -203,7 +204,7 @@ def _bracketed(text: str, depth: int) -> Form | None:
 
 def _set_of_reals(text: str, depth: int) -> Form | None:
     if _REALS.fullmatch(text) and text != "R":
-        return RealSet((Interval(r"-\infty", r"\infty", False, False),))
+        return RealSet((_REAL_LINE,))
     builder = _BUILDER.fullmatch(text)
     if (
         builder is not None
@@ -248,6 +249,8 @@ def as_set(form: Form) -> RealSet | None:
             return as_set(value)
         case Relation():
             return _solution(form)
+        case Sequence((Relation() as first, Relation() as second), "", "and"):
+            return _between(first, second)
         case Sequence(items, "", _):
             union = _union(list(items)) if _inequalities(items) and form.joint == "or" else None
             return union if isinstance(union, RealSet) else None
@@ -302,10 +305,33 @@ def _solution(form: Relation) -> RealSet | None:
             (Interval(r"-\infty", bound, False, False), Interval(bound, r"\infty", False, False))
         )
     if name.startswith("|"):
-        return None
+        inner = (f"-({bound})", bound)
+        if below:
+            return RealSet((Interval(*inner, closed, closed),))
+        return RealSet(
+            (
+                Interval(r"-\infty", inner[0], False, closed),
+                Interval(bound, r"\infty", closed, False),
+            )
+        )
     if below:
         return RealSet((Interval(r"-\infty", bound, False, closed),))
     return RealSet((Interval(bound, r"\infty", closed, False),))
+
+
+def _between(first: Relation, second: Relation) -> RealSet | None:
+    """The numbers above one bound and below the other."""
+    if bounded_name(first) != bounded_name(second):
+        return None
+    sets = (_solution(first), _solution(second))
+    if any(part is None or len(part.intervals) != 1 for part in sets):
+        return None
+    above, below = sorted(
+        (part.intervals[0] for part in sets), key=lambda part: part.low == r"-\infty"
+    )
+    if above.high != r"\infty" or below.low != r"-\infty" or above.low == r"-\infty":
+        return None
+    return RealSet((Interval(above.low, below.high, above.low_closed, below.high_closed),))
 
 
 def _unfold(bounds: Interval) -> RealSet:
@@ -353,5 +379,7 @@ def _scalar(text: str) -> Form:
     if number is not None:
         return Scalar(str(number))
     if words.is_words(scalar.text):
+        if words.spell_words(text) in words.ALL_REALS:
+            return RealSet((_REAL_LINE,))
         return Words(text)
     return scalar

@@ -51,6 +51,7 @@ _LETTER_RUN = re.compile(r"(?<![A-Za-z\\])[A-Za-z]+(?![A-Za-z])")
 _COMMAND = re.compile(r"\\[A-Za-z]+(?:\{[A-Z]\})?|_\{?[A-Za-z0-9]+\}?")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[a-zA-Z]*\}")
 _NOT_WORD = re.compile(r"[^\w%]+")
+ALL_REALS = frozenset(("all real numbers", "all reals", "all real values", "real numbers"))
 INFINITE = frozenset(("infinitely many", "infinite", "infinity", "infinitely many solutions"))
 _ARTICLES = frozenset(("the", "a", "an", "only", "is", "are"))
 
