@@ -29,7 +29,7 @@ _STATED = (
         re.IGNORECASE | re.MULTILINE,
     ),
 )
-_HOPE = re.compile("I hope", re.IGNORECASE)
+_HOPE = re.compile("[Ii] hope")
 _MAX_HOPED = 400  # characters from "final answer" to "I hope"
 _CHOICES = (
     re.compile(
