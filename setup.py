@@ -23,6 +23,7 @@ INSTALL = [
     "latex2sympy2-extended[antlr4_13_2]>=1.11.0",
     "matplotlib>=3.11.2",
     "ml_collections>=1.1.0",
+    "mpmath>=1.3.0",
     "numpy>=2.4.6",
     "optax>=0.2.8",
     "orbax-checkpoint>=0.12.8",
