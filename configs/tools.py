@@ -1,6 +1,6 @@
 """A calculator in the loop: warm-up on demonstrations with calls, then RL with verified answers.
 
-  python -m launch.train --config=configs/tools.py --workdir=runs/tools
+python -m launch.train --config=configs/tools.py --workdir=runs/tools
 """
 
 from ml_collections import ConfigDict

@@ -44,7 +44,9 @@ def test_algebraic_rewritings_are_equal(a, b, c):
 def test_one_changed_coefficient_breaks_equality(a, b, data):
     expression = polynomial(a, X) + polynomial(b, Y) * X
     position = data.draw(st.integers(0, len(a) - 1))
-    changed = [c + (i == position) * data.draw(st.sampled_from((-1, 1, 7))) for i, c in enumerate(a)]
+    changed = [
+        c + (i == position) * data.draw(st.sampled_from((-1, 1, 7))) for i, c in enumerate(a)
+    ]
     other = polynomial(changed, X) + polynomial(b, Y) * X
     assert decide(sympy.latex(other), sympy.latex(expression)) is False
 
@@ -88,7 +90,18 @@ def test_numbers_are_reflexive_and_symmetric(a, b):
 
 
 ALPHABET = [
-    *(r"\frac", r"\sqrt", r"\pm", r"\left", r"\right", r"\cup", r"\le", r"\text", r"\begin", r"\in"),
+    *(
+        r"\frac",
+        r"\sqrt",
+        r"\pm",
+        r"\left",
+        r"\right",
+        r"\cup",
+        r"\le",
+        r"\text",
+        r"\begin",
+        r"\in",
+    ),
     *(r"\boxed", r"\infty", r"\{", r"\}", r"\\", "matrix", " and ", " or ", "answer is ", "####"),
     *"0123456789abxyfn(){}[]<>=+-*/^_|,.;:!%$&' \n\t\\\x00é√≤π②٣\ud800",
 ]
