@@ -1,6 +1,16 @@
 """A calculator in the loop: warm-up on demonstrations with calls, then RL with verified answers.
 
-python -m launch.train --config=configs/tools.py --workdir=runs/tools
+Task: chains of two operations on numbers of three digits. A small decoder cannot work them out,
+but it learns to copy them into calls; where its teacher misread a digit, RL from verified answers
+sets it right. Sampling stops at a call and goes on after its result, which is not trained.
+
+  python -m launch.train --config=configs/tools.py --workdir=runs/tools
+
+Expect, over seeds 0, 1, 2 (512 test problems, 8 samples each): pass@1 65.3 +- 1.4 after the
+warm-up and 93.9 +- 2.5 % after RL, greedy 95.0 +- 1.9 and 97.4 +- 2.0 %. 2:40 on two cores.
+Variants, after a colon: `alone` (the same without a calculator: the model states the results
+itself; pass@1 0.0 % after as many updates, seed 0, so that RL finds nothing to reward) and `small`
+(for continuous integration).
 """
 
 from ml_collections import ConfigDict
