@@ -22,7 +22,7 @@ import weakref
 from concurrent.futures import Future
 
 from reasoning_jax.types import Check, Verdict
-from reasoning_jax.verify.supervisor import Job, Supervisor
+from reasoning_jax.verify.workers.supervisor import Job, Supervisor
 
 _LOG = logging.getLogger(__name__)
 _POOLS: weakref.WeakSet = weakref.WeakSet()

@@ -18,8 +18,8 @@ import checks_with_preparation
 import pytest
 
 from reasoning_jax.types import Check, Verdict
-from reasoning_jax.verify import supervisor
 from reasoning_jax.verify.pool import Pool, default_pool, failed
+from reasoning_jax.verify.workers import supervisor
 
 TESTS = pathlib.Path(checks.__file__).parent
 

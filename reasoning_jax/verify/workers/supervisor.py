@@ -17,11 +17,12 @@ import time
 from collections.abc import Callable
 
 from reasoning_jax.types import Verdict
-from reasoning_jax.verify.channel import Channel, pair
+from reasoning_jax.verify.workers.channel import Channel, pair
 
 # For an interpreter to start, to import what checks need, to fork or to kill: longer is stuck.
 _STUCK_SECONDS = 60.0
 # Zygotes that may end one after another with no worker ever ready, before the pool gives up.
+_ZYGOTE = "reasoning_jax.verify.workers.zygote"
 _ATTEMPTS = 3
 
 
@@ -194,9 +195,8 @@ class Supervisor(threading.Thread):
 
     def _give_up(self) -> None:
         error = RuntimeError(
-            f"verification workers cannot be started: `{sys.executable} -m "
-            f"reasoning_jax.verify.zygote` ended {_ATTEMPTS} times before one was ready; what it "
-            "said is above"
+            f"verification workers cannot be started: `{sys.executable} -m {_ZYGOTE}` ended "
+            f"{_ATTEMPTS} times before one was ready; what it said is above"
         )
         for job in self._queue:
             job.done(error, "")
@@ -216,7 +216,13 @@ class Supervisor(threading.Thread):
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
         self._zygote = subprocess.Popen(
-            [sys.executable, "-P", "-m", "reasoning_jax.verify.zygote", str(theirs.fileno())],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "reasoning_jax.verify.workers.zygote",
+                str(theirs.fileno()),
+            ],
             env=environment,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,

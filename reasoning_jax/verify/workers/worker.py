@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reasoning_jax.types import Verdict
-from reasoning_jax.verify.channel import Channel
+from reasoning_jax.verify.workers.channel import Channel
 
 # A worker that has kept so much more address space than it began with makes room for a fresh one.
 _RETAINED = 64 << 20  # bytes

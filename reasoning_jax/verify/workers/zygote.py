@@ -20,8 +20,8 @@ import sys
 import time
 import traceback
 
-from reasoning_jax.verify import worker
-from reasoning_jax.verify.channel import Channel
+from reasoning_jax.verify.workers import worker
+from reasoning_jax.verify.workers.channel import Channel
 
 _SECONDS = 1.0  # between looks whether the parent lives, should its socket have leaked elsewhere
 _END_SECONDS = 3.0  # for all processes to be gone at the end
