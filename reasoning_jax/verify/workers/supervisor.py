@@ -22,8 +22,8 @@ from reasoning_jax.verify.workers.channel import Channel, pair
 # For an interpreter to start, to import what checks need, to fork or to kill: longer is stuck.
 _STUCK_SECONDS = 60.0
 # Zygotes that may end one after another with no worker ever ready, before the pool gives up.
-_ZYGOTE = "reasoning_jax.verify.workers.zygote"
 _ATTEMPTS = 3
+_ZYGOTE = "reasoning_jax.verify.workers.zygote"
 
 
 @dataclasses.dataclass
