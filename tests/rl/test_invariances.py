@@ -19,12 +19,20 @@ ADVANTAGES = {
     "rloo": rl.advantages.rloo,
     "process_grpo": rl.advantages.process_grpo,
 }
+# Those that differ within a row.
+TOKEN_ADVANTAGES = {"process_grpo"}
 POLICY_LOSSES = {
     "clip": rl.policy_losses.clip,
     "dual_clip": functools.partial(rl.policy_losses.dual_clip, cap=1.5),
     "gspo": functools.partial(rl.policy_losses.gspo, low=0.05, high=0.1),
     "reinforce": rl.policy_losses.reinforce,
+    "cispo": functools.partial(rl.policy_losses.cispo, low=0.5),
+    "topr": rl.policy_losses.topr,
+    "sapo": rl.policy_losses.sapo,
+    "gmpo": rl.policy_losses.gmpo,
 }
+# Their gradient is not the derivative of their value; GSPO's is where a row has one advantage.
+SURROGATES = {"cispo", "topr"}
 KLS = {"k1": rl.k1, "k2": rl.k2, "k3": rl.k3}
 AGGREGATIONS = {
     "token_mean": rl.token_mean,
@@ -48,13 +56,14 @@ def whole_batch(rollouts):
 def losses(logprobs, rollouts, advantages, weights):
     """The loss of every composition, [len(COMPOSITIONS)]."""
     mask = rollouts.loss_mask
-    policy = [
-        policy_loss(logprobs, rollouts.old_logprobs, advantage, mask)
-        for advantage in advantages
-        for policy_loss in POLICY_LOSSES.values()
-    ]
+
+    def policy_losses(advantage):
+        found = POLICY_LOSSES.values()
+        return jnp.stack([loss(logprobs, rollouts.old_logprobs, advantage, mask) for loss in found])
+
+    policy = jax.vmap(policy_losses)(advantages).reshape(-1, *mask.shape)
     kls = [kl(logprobs, rollouts.ref_logprobs, mask) for kl in KLS.values()]
-    tokens = jnp.stack(policy)[:, None] + KL_COEFFICIENT * jnp.stack(kls)
+    tokens = policy[:, None] + KL_COEFFICIENT * jnp.stack(kls)
     over_tokens = jax.vmap(rl.weighted_sum, in_axes=(None, 0))
     return jax.vmap(jax.vmap(over_tokens, in_axes=(0, None)), in_axes=(0, None))(
         tokens, weights
@@ -229,6 +238,10 @@ def test_bfloat16_rollouts_are_computed_in_float32():
     "policy_loss",
     [
         rl.policy_losses.reinforce,
+        rl.policy_losses.cispo,
+        rl.policy_losses.topr,
+        rl.policy_losses.sapo,
+        rl.policy_losses.gmpo,
         *(
             functools.partial(policy_loss, low=low, high=high)
             for policy_loss in (
@@ -277,8 +290,10 @@ def test_gradients_against_finite_differences():
                 values_and_gradients(logprobs + signed, *rest)[0] for signed in (nudge, -nudge)
             )
             for index, composition in enumerate(COMPOSITIONS):
-                # GSPO's gradient is the derivative of its value when a row has one advantage
-                if composition[:2] != ("process_grpo", "gspo"):
+                advantage, policy_loss = composition[:2]
+                if policy_loss not in SURROGATES and (
+                    policy_loss != "gspo" or advantage not in TOKEN_ADVANTAGES
+                ):
                     np.testing.assert_allclose(
                         np.sum(gradients[index] * nudge) / 1e-6,
                         (forward - backward)[index] / 2e-6,
