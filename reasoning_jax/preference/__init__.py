@@ -1,0 +1,34 @@
+"""Preference optimisation as pure functions of a ``PairBatch``.
+
+One update is: token log-probabilities of both sides of every pair, ``pair_logprobs`` that sums
+them over the responses, then one of ``pair_losses``, each a [B] array; ``weighted_sum`` with the
+weights of ``pair_mean`` makes the scalar. ``kto`` reads single responses, ``info_nca`` and ``nca``
+K scored responses to a prompt.
+"""
+
+from reasoning_jax.preference import pair_losses
+from reasoning_jax.preference.batch import (
+    PairBatch,
+    PairLogprobs,
+    pair_logprobs,
+    pair_mean,
+    response_logprobs,
+)
+from reasoning_jax.preference.diagnostics import pair_scalars
+from reasoning_jax.preference.info_nca import info_nca
+from reasoning_jax.preference.kto import kl_estimate, kto
+from reasoning_jax.preference.nca import nca
+
+__all__ = [
+    "PairBatch",
+    "PairLogprobs",
+    "info_nca",
+    "kl_estimate",
+    "kto",
+    "nca",
+    "pair_logprobs",
+    "pair_losses",
+    "pair_mean",
+    "pair_scalars",
+    "response_logprobs",
+]
