@@ -1,0 +1,29 @@
+"""Where preference pairs come from, on the host: cut at a step, read from files, encoded."""
+
+from reasoning_jax.preference.pairs.encode import PairIds, collate_pairs, encode_pair
+from reasoning_jax.preference.pairs.judgement import first_wrong_step
+from reasoning_jax.preference.pairs.outcomes import outcome_pairs
+from reasoning_jax.preference.pairs.pair import Pair
+from reasoning_jax.preference.pairs.records import read_pairs
+from reasoning_jax.preference.pairs.steps import (
+    cut_at_numbered_step,
+    cut_at_step,
+    first_numbered_step,
+    first_step,
+    step_pairs,
+)
+
+__all__ = [
+    "Pair",
+    "PairIds",
+    "collate_pairs",
+    "cut_at_numbered_step",
+    "cut_at_step",
+    "encode_pair",
+    "first_numbered_step",
+    "first_step",
+    "first_wrong_step",
+    "outcome_pairs",
+    "read_pairs",
+    "step_pairs",
+]
