@@ -17,6 +17,7 @@ from reasoning_jax.models.lora import (
     lora_shardings,
     merge,
     target_projections,
+    with_dropout,
 )
 from reasoning_jax.models.orbax import load_model, load_orbax, save_orbax
 from reasoning_jax.models.parameters import (
@@ -61,4 +62,5 @@ __all__ = [
     "target_projections",
     "token_logprobs",
     "token_logprobs_and_balance",
+    "with_dropout",
 ]

@@ -80,11 +80,18 @@ class Projection(nn.Module):
         return y
 
     def _low_rank(self, x: jax.Array) -> jax.Array:
-        """scale (x A) B of the adapters that ``lora.combine`` put beside the kernel."""
+        """scale (x A) B of the adapters that ``lora.combine`` put beside the kernel.
+
+        Where ``lora.with_dropout`` put a key and a rate there too, x is that of dropout.
+        """
         n = len(self.inputs)
         a, b, scale = (self.get_variable("params", f"lora_{name}") for name in ("a", "b", "scale"))
         a = gather(a.astype(x.dtype), self.mesh, *self.axes[:n], None)
         b = gather(b.astype(x.dtype), self.mesh, None, *self.axes[n:])
+        if self.has_variable("params", "lora_dropout"):
+            key, rate = (self.get_variable("params", f"lora_{name}") for name in ("key", "dropout"))
+            keep = jax.random.bernoulli(jax.random.wrap_key_data(key), 1 - rate, x.shape)
+            x = jnp.where(keep, x / (1 - rate).astype(x.dtype), 0)
         h = scale * jnp.tensordot(x, a, axes=n, preferred_element_type=jnp.float32)
         h = constrain(h.astype(x.dtype), self.mesh, "batch", *(None,) * (h.ndim - 1))
         return jnp.tensordot(h, b, axes=1)

@@ -46,16 +46,20 @@ class LoraConfig:
       alpha: numerator of the scale.
       targets: patterns over the paths of ``projections``, such as ``attention/q`` or ``mlp/*``.
       scaling: (alpha, rank) -> scale.
+      dropout: share of the inputs of A that an update zeroes; sampling and scoring zero none.
     """
 
     rank: int = 16
     alpha: float = 32.0
     targets: tuple[str, ...] = ("attention/*", "mlp/*")
     scaling: Callable[[float, int], float] = alpha_over_rank
+    dropout: float = 0.0
 
     def __post_init__(self):
         if self.rank < 1:
             raise ValueError(f"LoRA rank is {self.rank}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"LoRA dropout is {self.dropout}; it must be in [0, 1)")
         if not self.targets:
             raise ValueError("LoRA targets are empty; name projections such as 'attention/*'")
 
@@ -152,6 +156,21 @@ def combine(base: dict, adapters: dict, scale: float) -> dict:
         return module | pair | {"lora_scale": np.full(layers, scale, np.float32)}
 
     return _at_targets(base, adapters, join)
+
+
+def with_dropout(params: dict, rate: float, key: jax.Array) -> dict:
+    """What ``combine`` gives, with dropout before every A: a key and the rate beside each.
+
+    The mask of a projection depends on the key, the layer, the projection and the shape of its
+    input, whatever devices hold it.
+    """
+    flat = traverse_util.flatten_dict(params, sep="/")
+    targets = sorted(path for path in flat if path.endswith("lora_a"))
+    for path, own in zip(targets, jax.random.split(key, len(targets))):
+        module, layers = path.removesuffix("lora_a"), flat[path].shape[0]
+        flat[module + "lora_key"] = jax.random.key_data(jax.random.split(own, layers))
+        flat[module + "lora_dropout"] = np.full(layers, rate, np.float32)
+    return traverse_util.unflatten_dict(flat, sep="/")
 
 
 def merge(base: dict, adapters: dict, scale: float) -> dict:

@@ -204,7 +204,7 @@ def _to_peft(lora: LoraConfig, config: ModelConfig, base_model: str | None) -> d
         "r": lora.rank,
         "lora_alpha": lora.alpha,
         "use_rslora": _USE_RSLORA[lora.scaling],
-        "lora_dropout": 0.0,
+        "lora_dropout": lora.dropout,
         "bias": "none",
         # The end of a module's name from its layer on: PEFT adapts every module that ends so.
         "target_modules": [

@@ -1,5 +1,7 @@
 """The adapters of a run, as its config names them."""
 
+import dataclasses
+
 import jax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -21,10 +23,12 @@ def lora_block() -> ConfigDict:
     block.rank = 0  # inner size; 0 trains all parameters
     block.alpha = 32.0  # numerator of the scale
     block.targets = ("attention/*", "mlp/*")  # patterns over the projections of a layer
+    block.dropout = 0.0  # share of the inputs of A that a supervised update zeroes
     # (alpha, rank) -> scale
     block.scaling = ConfigDict({"name": "reasoning_jax.models.lora.alpha_over_rank"})
     block.base_dtype = "float32"  # of the frozen parameters; bfloat16 halves their memory
-    block.adapter = ""  # a folder saved by PEFT to begin with; it brings the keys above
+    # a folder saved by PEFT to begin with; it brings rank, alpha, targets and scaling
+    block.adapter = ""
     return block
 
 
@@ -44,11 +48,11 @@ def build_lora(block: ConfigDict, model: ModelConfig) -> LoraConfig | None:
                 f"config.lora.rank is {block.rank} and config.lora.adapter brings its own; "
                 "leave rank at 0"
             )
-        return read_lora(block.adapter, model)
+        return dataclasses.replace(read_lora(block.adapter, model), dropout=block.dropout)
     if not block.rank:
         return None
     scaling = function(block.scaling, "config.lora.scaling")
-    lora = LoraConfig(block.rank, block.alpha, tuple(block.targets), scaling)
+    lora = LoraConfig(block.rank, block.alpha, tuple(block.targets), scaling, block.dropout)
     target_projections(model, lora)
     return lora
 

@@ -38,13 +38,18 @@ def build_chat(
             raise ValueError("config.chat has no template for its system message or variables")
         return tokenizer
     try:
-        template = _template(block["template"], source)
+        template = named_template(block["template"], source)
         return ChatTokenizer(tokenizer, template, block["system"], block["variables"])
     except ValueError as error:
         raise ValueError(f"config.chat: {error}") from error
 
 
-def _template(name: str, source: str | os.PathLike) -> ChatTemplate:
+def named_template(name: str, source: str | os.PathLike) -> ChatTemplate:
+    """ChatML, the template of the folder that ``source`` is or is in, or that of a file.
+
+    Raises:
+      ValueError, FileNotFoundError: there is none of that name.
+    """
     if name == CHATML_NAME:
         return CHATML
     if name == MODEL_NAME:

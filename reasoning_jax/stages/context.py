@@ -175,7 +175,9 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     verifier = build_verifier(config.verify)
     tooling = build_tooling(config.tools, tokenizer)
     lora = build_lora(config.lora, model)
-    trainable = all_parameters(model, mesh) if lora is None else adapters(model, lora, mesh)
+    trainable = (
+        all_parameters(model, mesh) if lora is None else adapters(model, lora, mesh, config.seed)
+    )
     return Context(
         config, workdir, mesh, tokenizer, task, model, lora, trainable, tooling, verifier
     )

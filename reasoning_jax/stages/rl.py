@@ -95,6 +95,11 @@ def validate(context: Context, block: ConfigDict) -> None:
         raise ValueError(f"group_size {block.group_size}: a group baseline needs at least 2")
     if block.temperature <= 0:
         raise ValueError(f"temperature {block.temperature}: sampling to learn needs it above 0")
+    if context.lora is not None and context.lora.dropout:
+        raise ValueError(
+            f"config.lora.dropout is {context.lora.dropout}: the ratios of RL would compare two "
+            "different networks; set it to 0"
+        )
     rows = block.prompts * block.group_size
     if block.updates < 1 or rows % block.updates:
         raise ValueError(f"{rows} completions do not divide into {block.updates} updates")

@@ -45,7 +45,7 @@ def make_update(
 
     def update(state: TrainState, batch: Batch, frozen: Any = None) -> tuple[TrainState, Metrics]:
         def trained_loss(trained: Any, part: Batch) -> tuple[jax.Array, Any]:
-            return loss(trainable.assemble(trained, frozen), part)
+            return loss(trainable.assemble_update(trained, frozen, state.step), part)
 
         prepared = prepare(batch)
         value, rows, grads = accumulate(trained_loss, state.params, prepared, micro_batches)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from jax.sharding import Mesh
 
 from reasoning_jax.models import (
@@ -15,6 +16,7 @@ from reasoning_jax.models import (
     lora_shardings,
     merge,
     param_shardings,
+    with_dropout,
 )
 
 
@@ -27,6 +29,7 @@ class Trainable:
       shardings: NamedSharding of each of its leaves.
       mesh: of the shardings.
       assemble: (trained, frozen) -> parameters to apply; copies no array.
+      assemble_update: (trained, frozen, step) -> those of an update, which dropout may thin.
       merge: (trained, frozen) -> parameters to export, in the layout of the model alone.
     """
 
@@ -34,6 +37,7 @@ class Trainable:
     shardings: Any
     mesh: Mesh
     assemble: Callable[[Any, Any], dict]
+    assemble_update: Callable[[Any, Any, jax.Array], dict]
     merge: Callable[[Any, Any], dict]
 
 
@@ -43,15 +47,37 @@ def all_parameters(config: ModelConfig, mesh: Mesh) -> Trainable:
     def whole(trained: dict, frozen: None) -> dict:
         return trained
 
-    return Trainable(abstract_params(config), param_shardings(config, mesh), mesh, whole, whole)
+    return Trainable(
+        abstract_params(config),
+        param_shardings(config, mesh),
+        mesh,
+        assemble=whole,
+        assemble_update=lambda trained, frozen, step: trained,
+        merge=whole,
+    )
 
 
-def adapters(config: ModelConfig, lora: LoraConfig, mesh: Mesh) -> Trainable:
-    """Low-rank adapters are trained; the parameters they are laid over are frozen."""
+def adapters(config: ModelConfig, lora: LoraConfig, mesh: Mesh, seed: int = 0) -> Trainable:
+    """Low-rank adapters are trained; the parameters they are laid over are frozen.
+
+    Args:
+      seed: of the masks of dropout, which are the same for all micro-batches of a step.
+    """
+
+    def assemble(trained: dict, frozen: dict) -> dict:
+        return combine(frozen, trained, lora.scale)
+
+    def assemble_update(trained: dict, frozen: dict, step: jax.Array) -> dict:
+        params = assemble(trained, frozen)
+        if not lora.dropout:
+            return params
+        return with_dropout(params, lora.dropout, jax.random.fold_in(jax.random.key(seed), step))
+
     return Trainable(
         abstract_lora(config, lora),
         lora_shardings(config, lora, mesh),
         mesh,
-        lambda trained, frozen: combine(frozen, trained, lora.scale),
-        lambda trained, frozen: merge(frozen, trained, lora.scale),
+        assemble,
+        assemble_update,
+        merge=lambda trained, frozen: merge(frozen, trained, lora.scale),
     )

@@ -127,6 +127,8 @@ def test_impossible_configs_are_refused():
         LoraConfig(rank=0)
     with pytest.raises(ValueError, match="targets are empty"):
         LoraConfig(targets=())
+    with pytest.raises(ValueError, match="dropout is 1"):
+        LoraConfig(dropout=1.0)
 
 
 def test_initial_adapters():

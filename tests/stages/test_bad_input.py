@@ -37,6 +37,15 @@ def refused(change, tmp_path) -> str:
     return str(error.value)
 
 
+def test_dropout_of_adapters_is_refused_in_rl(tmp_path):
+    def change(config):
+        config.lora.rank = 2
+        config.lora.dropout = 0.1
+
+    message = refused(change, tmp_path)
+    assert "config.rl: config.lora.dropout is 0.1" in message and "set it to 0" in message
+
+
 @pytest.mark.parametrize(
     ("key", "value", "parts"),
     [
