@@ -18,11 +18,13 @@ def test_functions_get_keywords_and_tasks_get_options():
         "--config.rl.policy_loss.high=0.28",
         "--config.rl.optimizer.schedule.peak=1e-4",
         "--config.model_overrides.n_layers=2",
+        "--config.chat.variables.enable_thinking=False",
         "--config.rl.steps=3",
     )
     assert config.rl.policy_loss.high == 0.28
     assert config.rl.optimizer.schedule.peak == 1e-4
     assert config.model_overrides.n_layers == 2
+    assert config.chat.variables.enable_thinking is False
     assert rest == ["--config.rl.steps=3"]  # left to the flags, which refuse unknown keys
 
 
