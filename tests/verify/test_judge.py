@@ -84,7 +84,8 @@ EQUAL = {
     "units": [
         ("5 cm", "5"), ("5", "5 cm"), (r"5\text{ cm}", "5 centimeters"), ("90^\\circ", "90"),
         ("90^\\circ", r"\frac{\pi}{2}"), (r"15\mbox{ cm}^2", r"15 \text{ cm}^{2}"),
-        ("0.64N", r"\frac{16}{25}N"),
+        ("0.64N", r"\frac{16}{25}N"), (r"3\text{ m}^2", "3"), (r"\frac12\text{ g}", "0.5"),
+        (r"2\mathrm{m}+1", "2m+1"), (r"\tan 45^\circ", "1"),
     ],
     "text": [
         ("Evelyn", r"\text{evelyn}"), (r"\text{4:30 p.m.}", r"4:30 \text{ p.m.}"),

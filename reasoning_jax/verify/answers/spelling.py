@@ -64,6 +64,9 @@ _MARKUP = re.compile(r"<(su[pb])>(.*?)</\1>")
 _ELLIPSIS = re.compile(r"(?<=[0-9])(?:\.{3}|…)")
 _BOX = re.compile(r"\\f?boxed\s*(?=\{)")
 _TEXT = re.compile(r"\\text\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+# Set upright behind a value these are units; elsewhere a single letter is a variable.
+_LETTER_UNITS = frozenset("mgshlLNJW")
+_POWER_ALONE = re.compile(r"\s*(?:\^\s*\{?\s*[0-9]\s*\}?)?[\s.]*")
 _JOIN = re.compile(r"\s*,?\s*\b(and|or)\b\s*", re.IGNORECASE)
 _FUNCTIONS = (
     "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sin", "cos", "tan", "cot", "sec",
@@ -184,11 +187,21 @@ def _text(match: re.Match[str]) -> str:
     stripped = words.strip()
     if stripped in _FUNCTIONS:
         return rf"\{stripped} "
+    if stripped in _LETTER_UNITS and _ends_a_value(match):
+        return rf"\text{{{stripped}}}"
     if len(stripped) == 1 or stripped.replace(".", "").replace(",", "").isdigit():
         return stripped
     if _JOIN.search(words):
         return _JOIN.sub(lambda m: f" {m[1].lower()} ", words)
     return rf"\text{{{_BLANKS.sub(' ', words)}}}"
+
+
+def _ends_a_value(match: re.Match[str]) -> bool:
+    """Whether a value stands before and nothing but a power behind, as with a unit."""
+    before = match.string[: match.start()].rstrip()[-1:]
+    return (before.isdigit() or before in ("}", ")")) and _POWER_ALONE.fullmatch(
+        match.string, match.end()
+    ) is not None
 
 
 def _braced_roots(text: str) -> str:

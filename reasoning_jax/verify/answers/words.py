@@ -35,6 +35,8 @@ _ORDINAL = re.compile(
     r"([0-9]+)\s*\^?\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?: [A-Za-z]+)?"
 )
 _DEGREE = re.compile(r"\s*\\degree\s*(?:(?:\\text\s*\{\s*)?([CF])\s*\}?)?\s*$")
+# In the argument of one, a degree is a number and no unit: the tangent of 45 degrees is 1.
+_ANGLE_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
 _NEGATIONS = frozenset(("not", "no", "never", "except", "wrong", "nor"))
 
 _CONDITION = re.compile(
@@ -65,7 +67,8 @@ def drop_condition(text: str) -> str:
 def split_unit(text: str) -> Scalar:
     r"""Parts a value from the unit behind it: ``15\\text{ cm}^2``, ``90 degrees``, ``12th``."""
     text = text.strip()
-    if (degrees := _DEGREE.search(text)) and text.count(r"\degree") == 1:
+    degrees = _DEGREE.search(text)
+    if degrees and text.count(r"\degree") == 1 and not _ANGLE_FUNCTION.search(text):
         return Scalar(text[: degrees.start()], "degree" + (degrees[1] or ""))
     if ordinal := _ORDINAL.fullmatch(text):
         return Scalar(ordinal[1], "ordinal")
