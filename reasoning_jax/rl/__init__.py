@@ -15,13 +15,23 @@ from reasoning_jax.rl.aggregate import (
 )
 from reasoning_jax.rl.diagnostics import policy_scalars, rollout_scalars
 from reasoning_jax.rl.entropy import entropy_bonus
-from reasoning_jax.rl.filters import apply_filter, finished, judged, nonzero_variance
+from reasoning_jax.rl.filters import apply_filter, finished, judged, nonzero_variance, right, wrong
 from reasoning_jax.rl.kl import k1, k2, k3
 from reasoning_jax.rl.numerics import at_least_float32, importance_ratio, log_ratio
+from reasoning_jax.rl.returns import returns_to_go
+from reasoning_jax.rl.sampler_correction import (
+    masked_importance,
+    truncated_importance,
+    truncated_sequence_importance,
+)
+from reasoning_jax.rl.token_rewards import at_last_token, token_rewards
+from reasoning_jax.rl.value_loss import value_loss
+from reasoning_jax.rl.whiten import whiten
 
 __all__ = [
     "advantages",
     "apply_filter",
+    "at_last_token",
     "at_least_float32",
     "entropy_bonus",
     "finished",
@@ -32,14 +42,23 @@ __all__ = [
     "k2",
     "k3",
     "log_ratio",
+    "masked_importance",
     "nonzero_variance",
     "policy_losses",
     "policy_scalars",
+    "returns_to_go",
     "rewards",
+    "right",
     "rollout_scalars",
     "seq_mean_token_mean",
     "seq_mean_token_sum",
     "token_mean",
+    "token_rewards",
     "token_sum_constant",
+    "truncated_importance",
+    "truncated_sequence_importance",
+    "value_loss",
     "weighted_sum",
+    "whiten",
+    "wrong",
 ]

@@ -21,6 +21,16 @@ def judged(rollouts: Rollouts) -> jax.Array:
     return rollouts.correct != -1
 
 
+def right(rollouts: Rollouts) -> jax.Array:
+    """Rows whose answer is right (positive sample reinforcement)."""
+    return rollouts.correct == 1
+
+
+def wrong(rollouts: Rollouts) -> jax.Array:
+    """Rows whose answer is wrong (negative sample reinforcement)."""
+    return rollouts.correct == 0
+
+
 def finished(rollouts: Rollouts) -> jax.Array:
     """Rows that ended by themselves, not at the length limit (DAPO's overlong filtering).
 

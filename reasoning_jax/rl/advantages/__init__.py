@@ -1,9 +1,43 @@
-"""Advantage estimators: Rollouts -> [B, T] float32, 0 off ``loss_mask``, without gradient."""
+"""Advantage estimators: Rollouts -> [B, T] float32, 0 off ``loss_mask``, without gradient.
 
+``gae`` takes arrays and gives returns too; ``remax`` also takes the greedy answers' rewards.
+"""
+
+from reasoning_jax.rl.advantages.best_of_group import best_of_group
 from reasoning_jax.rl.advantages.dr_grpo import dr_grpo
+from reasoning_jax.rl.advantages.gae import gae
+from reasoning_jax.rl.advantages.gpg import gpg
 from reasoning_jax.rl.advantages.grpo import grpo
+from reasoning_jax.rl.advantages.opo import opo
+from reasoning_jax.rl.advantages.pass_at_k import pass_at_k
+from reasoning_jax.rl.advantages.ppo import ppo
 from reasoning_jax.rl.advantages.process_grpo import process_grpo
+from reasoning_jax.rl.advantages.psr_nsr import nsr, psr, w_reinforce
+from reasoning_jax.rl.advantages.reinforce_plus_plus import reinforce_plus_plus
+from reasoning_jax.rl.advantages.reinforce_plus_plus_baseline import reinforce_plus_plus_baseline
+from reasoning_jax.rl.advantages.remax import remax
 from reasoning_jax.rl.advantages.rloo import rloo
 from reasoning_jax.rl.advantages.spread import spread
+from reasoning_jax.rl.advantages.tempo import prefix_values, tempo
 
-__all__ = ["dr_grpo", "grpo", "process_grpo", "rloo", "spread"]
+__all__ = [
+    "best_of_group",
+    "dr_grpo",
+    "gae",
+    "gpg",
+    "grpo",
+    "nsr",
+    "opo",
+    "pass_at_k",
+    "ppo",
+    "prefix_values",
+    "process_grpo",
+    "psr",
+    "reinforce_plus_plus",
+    "reinforce_plus_plus_baseline",
+    "remax",
+    "rloo",
+    "spread",
+    "tempo",
+    "w_reinforce",
+]

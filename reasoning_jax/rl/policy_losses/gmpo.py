@@ -17,9 +17,9 @@ def gmpo(
 ) -> jax.Array:
     """-A exp(mean_t u_t), on every token of the row; all [B, T], 0 off ``mask``.
 
-    u is log π/π_old, at most ``log_high`` where A > 0 and at least -``log_low`` elsewhere: ends in log
-    space, 0.4 standing for ratios of 0.67 and 1.49. Under ``seq_mean_token_mean`` the loss is
-    the paper's, a mean over rows.
+    u is log π/π_old, held at ``log_high`` where A > 0 and at -``log_low`` elsewhere: 0.4 stands
+    for ratios of 0.67 and 1.49. Under ``seq_mean_token_mean`` the loss is the paper's, a mean
+    over rows.
     """
     advantages = jnp.where(mask, jax.lax.stop_gradient(at_least_float32(advantages)), 0)
     log_ratios = log_ratio(logprobs, old_logprobs, mask)
