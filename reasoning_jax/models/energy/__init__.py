@@ -1,6 +1,14 @@
 """Energy-based transformers (arXiv:2507.02092): prediction as descent on a learned energy."""
 
 from reasoning_jax.models.energy.attention import CANDIDATE_ATTENTION, candidate_attention
+from reasoning_jax.models.energy.loss import (
+    EnergyBatch,
+    EnergyRows,
+    loss_autodiff,
+    loss_truncated,
+    loss_two_phase,
+    loss_unrolled,
+)
 from reasoning_jax.models.energy.model import EnergyModel
 from reasoning_jax.models.energy.parameters import energy_param_shardings, init_energy_params
 from reasoning_jax.models.energy.streams import (
@@ -10,16 +18,28 @@ from reasoning_jax.models.energy.streams import (
     encode,
     energy,
 )
+from reasoning_jax.models.energy.thinking import Start, Thinking, Thoughts, draw_start, think
 
 __all__ = [
     "CANDIDATE_ATTENTION",
+    "EnergyBatch",
     "EnergyContext",
     "EnergyModel",
+    "EnergyRows",
+    "Start",
+    "Thinking",
+    "Thoughts",
     "candidate_attention",
     "candidate_energy",
+    "draw_start",
     "embed_candidates",
     "encode",
     "energy",
     "energy_param_shardings",
     "init_energy_params",
+    "loss_autodiff",
+    "loss_truncated",
+    "loss_two_phase",
+    "loss_unrolled",
+    "think",
 ]

@@ -65,6 +65,8 @@ def encode(
     """Runs tokens [B, T] through the layers once; no candidate is needed."""
     decoder = model.decoder
     positions = positions_of(tokens, segment_ids)
+    if segment_ids is not None:
+        tokens = jnp.where(segment_ids > 0, tokens, 0)
     x = decoder.apply({"params": params["decoder"]}, tokens, method="embed")
 
     def attend(slides: bool | jax.Array, _) -> Attend:

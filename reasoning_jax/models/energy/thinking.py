@@ -1,0 +1,216 @@
+"""Thinking: gradient descent on the energy of every next token's distribution at once."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from reasoning_jax.models.energy.model import EnergyModel
+from reasoning_jax.models.energy.streams import EnergyContext, candidate_energy
+from reasoning_jax.parallel.mesh import constrain
+
+# The step size is learned; below this the descent would stand still, or climb.
+SMALLEST_STEP = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Thinking:
+    """How candidates are drawn and refined; the fields are those of arXiv:2507.02092.
+
+    The first system of the paper (S1) has as many landscapes as steps and nothing random but
+    the start. The second (S2) has one landscape, ``min_steps`` 2 of ``steps`` 3,
+    ``step_size_spread`` 2, ``langevin`` 3 at V = 50k, and trains the last step alone.
+
+    Attributes:
+      steps: most steps of descent.
+      min_steps: fewest; the number of each row is drawn between both, inclusive.
+      init_scale: standard deviation of the logits that thinking starts from; 1 in the paper.
+        The noise stays in the result: smaller is better where variety is not wanted.
+      step_size_spread: s >= 1, the step size of each position is drawn from
+        U(size / s, size * s), once for all its steps.
+      langevin: standard deviation of the noise added to the logits before every step.
+      unroll: steps per iteration of the loop of a loss.
+    """
+
+    steps: int = 2
+    min_steps: int | None = None
+    init_scale: float = 0.1
+    step_size_spread: float = 1.0
+    langevin: float = 0.0
+    unroll: int = 1
+
+    def __post_init__(self):
+        if not 1 <= self.fewest <= self.steps:
+            raise ValueError(
+                f"min_steps {self.min_steps} and steps {self.steps}: 1 <= min_steps <= steps"
+            )
+        if self.step_size_spread < 1:
+            raise ValueError(f"step_size_spread is {self.step_size_spread}; it is at least 1")
+        for name in ("init_scale", "langevin"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; a deviation is at least 0")
+
+    @property
+    def fewest(self) -> int:
+        """``min_steps``, or ``steps`` where it is not given."""
+        return self.steps if self.min_steps is None else self.min_steps
+
+
+class Start(NamedTuple):
+    """All that is random in thinking; ``keys`` give the noise of its steps.
+
+    Attributes:
+      candidates: [B, T, V] float32 logits.
+      step_scales: [B, T] multipliers of the step size.
+      n_steps: [B] int32 steps that each row takes.
+      keys: [B] keys of the rows.
+    """
+
+    candidates: jax.Array
+    step_scales: jax.Array
+    n_steps: jax.Array
+    keys: jax.Array
+
+
+class Step(NamedTuple):
+    """One step of descent.
+
+    Attributes:
+      candidates: [B, T, V] float32 logits after it.
+      energies: [B, T] before it.
+      slope: [B, T] norm of dE/dy before it.
+    """
+
+    candidates: jax.Array
+    energies: jax.Array
+    slope: jax.Array
+
+
+class Thoughts(NamedTuple):
+    """What descent led to.
+
+    Attributes:
+      candidates: [B, T, V] float32 logits.
+      energies: [steps + 1, B, T] before each step, and of the result. Of a row that takes fewer
+        steps the energy of the result is repeated.
+    """
+
+    candidates: jax.Array
+    energies: jax.Array
+
+
+def draw_start(model: EnergyModel, thinking: Thinking, keys_B: jax.Array, length: int) -> Start:
+    """Draws a start for rows [B] of ``length`` tokens.
+
+    Each draw depends on the key of its row and its position alone: neither other rows nor
+    padding change it.
+    """
+    spread = thinking.step_size_spread
+    rows = jax.vmap(lambda key: jax.random.split(key, 4))(keys_B)
+    noise = _noise(model, rows[:, 0], length)
+    uniform = jax.vmap(lambda keys: jax.vmap(jax.random.uniform)(keys))(
+        _position_keys(rows[:, 1], length)
+    )
+    n_steps = jax.vmap(
+        lambda key: jax.random.randint(key, (), thinking.fewest, thinking.steps + 1)
+    )(rows[:, 2])
+    return Start(
+        candidates=thinking.init_scale * noise,
+        step_scales=1 / spread + (spread - 1 / spread) * uniform,
+        n_steps=n_steps,
+        keys=rows[:, 3],
+    )
+
+
+def think(
+    model: EnergyModel, params: dict, context: EnergyContext, start: Start, thinking: Thinking
+) -> Thoughts:
+    """Descends from ``start`` by the steps it has drawn, at most ``thinking.steps``."""
+
+    def refine(candidates: jax.Array, t: jax.Array) -> tuple[jax.Array, jax.Array]:
+        steps_B = jnp.full(start.n_steps.shape, t)
+        step = descend(model, params, context, candidates, steps_B, start, thinking)
+        return step.candidates, step.energies
+
+    end, energies = jax.lax.scan(refine, start.candidates, jnp.arange(thinking.steps))
+    last_B = jnp.maximum(start.n_steps - 1, 0)
+    of_end = candidate_energy(model, params, context, end, last_B)
+    energies = jnp.concatenate([energies, of_end[None]])
+    before_end = jnp.arange(thinking.steps + 1)[:, None, None] < start.n_steps[:, None]
+    return Thoughts(end, jnp.where(before_end, energies, of_end))
+
+
+def descend(
+    model: EnergyModel,
+    params: dict,
+    context: EnergyContext,
+    candidates: jax.Array,
+    steps_B: jax.Array,
+    start: Start,
+    thinking: Thinking,
+) -> Step:
+    """One step: y <- y + noise, then y <- y - size dE/dy.
+
+    Rows that have taken all of their ``start.n_steps`` stay.
+
+    Args:
+      steps_B: index of the step of each row.
+    """
+    noisy = candidates + step_noise(model, steps_B, start, thinking)
+    slope, energies = energy_slope(model, params, context, noisy, steps_B)
+    moved = noisy - step_sizes(params, start.step_scales) * slope
+    moving = (steps_B < start.n_steps)[:, None, None]
+    moved = jnp.where(moving, moved, candidates)
+    moved = constrain(moved, model.decoder.mesh, "batch", None, "vocab")
+    norm = jnp.linalg.norm(jax.lax.stop_gradient(slope), axis=-1)
+    return Step(moved, energies, norm)
+
+
+def energy_slope(
+    model: EnergyModel,
+    params: dict,
+    context: EnergyContext,
+    candidates: jax.Array,
+    steps_B: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """(dE/dy [B, T, V], E [B, T]); each energy has its own candidate, so one sum gives all."""
+
+    def total(candidates: jax.Array) -> tuple[jax.Array, jax.Array]:
+        energies = candidate_energy(model, params, context, candidates, steps_B)
+        return jnp.sum(energies), energies
+
+    return jax.grad(total, has_aux=True)(candidates)
+
+
+def step_sizes(params: dict, scales_BxT: jax.Array) -> jax.Array:
+    """Step size of each position, [B, T, 1]."""
+    size = jnp.maximum(params["step_size"].astype(jnp.float32), SMALLEST_STEP)
+    return size * scales_BxT[:, :, None]
+
+
+def step_noise(
+    model: EnergyModel, steps_B: jax.Array, start: Start, thinking: Thinking
+) -> jax.Array | float:
+    """Langevin noise of one step, [B, T, V]; not scaled by the step size."""
+    if thinking.langevin == 0:
+        return 0.0
+    keys_B = jax.vmap(jax.random.fold_in)(start.keys, steps_B)
+    return thinking.langevin * _noise(model, keys_B, start.candidates.shape[1])
+
+
+def _noise(model: EnergyModel, keys_B: jax.Array, length: int) -> jax.Array:
+    """Standard normal [B, T, V]."""
+    decoder = model.decoder
+
+    def normal(key: jax.Array) -> jax.Array:
+        return jax.random.normal(key, (decoder.config.vocab_size,), jnp.float32)
+
+    noise = jax.vmap(jax.vmap(normal))(_position_keys(keys_B, length))
+    return constrain(noise, decoder.mesh, "batch", None, "vocab")
+
+
+def _position_keys(keys_B: jax.Array, length: int) -> jax.Array:
+    """[B, T]."""
+    at = jax.vmap(jax.random.fold_in, (None, 0))
+    return jax.vmap(at, (0, None))(keys_B, jnp.arange(length))
