@@ -4,7 +4,7 @@ from reasoning_jax.preference.pairs.encode import PairIds, collate_pairs, encode
 from reasoning_jax.preference.pairs.judgement import first_wrong_step
 from reasoning_jax.preference.pairs.outcomes import outcome_pairs
 from reasoning_jax.preference.pairs.pair import Pair
-from reasoning_jax.preference.pairs.records import read_pairs
+from reasoning_jax.preference.pairs.records import read_pairs, write_pairs
 from reasoning_jax.preference.pairs.steps import (
     cut_at_numbered_step,
     cut_at_step,
@@ -26,4 +26,5 @@ __all__ = [
     "outcome_pairs",
     "read_pairs",
     "step_pairs",
+    "write_pairs",
 ]

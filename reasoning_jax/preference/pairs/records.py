@@ -1,9 +1,11 @@
 """Preference pairs in the files that others write."""
 
+import dataclasses
 import itertools
+import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reasoning_jax.preference.pairs.pair import Pair
@@ -28,10 +30,24 @@ def read_pairs(path: str | os.PathLike) -> tuple[Pair, ...]:
     return parse_records(pathlib.Path(path), _pair)
 
 
+def write_pairs(path: str | os.PathLike, pairs: Iterable[Pair]) -> None:
+    """Writes JSON lines from which ``read_pairs`` gives the same pairs; the file appears whole."""
+    path = pathlib.Path(path)
+    unfinished = path.with_name(path.name + ".tmp")
+    with open(unfinished, "w", encoding="utf-8") as lines:
+        for pair in pairs:
+            record = dataclasses.asdict(pair)
+            record["initial_reason_steps"] = record.pop("prefix")
+            lines.write(json.dumps(record) + "\n")
+    unfinished.replace(path)
+
+
 def _pair(record: Mapping[str, Any]) -> Pair:
     if "initial_reason_steps" in record:
         names = ("prompt", "chosen", "rejected", "initial_reason_steps")
         pair = Pair(*(raw_text(record, name) for name in names), complete=False)
+        if record.get("complete") is True:
+            pair = dataclasses.replace(pair, complete=True)
     elif isinstance(record.get("chosen"), list):
         prompt, chosen, rejected = _messages(record)
         pair = Pair(prompt, chosen, rejected)
@@ -44,7 +60,7 @@ def _pair(record: Mapping[str, Any]) -> Pair:
             raise ValueError(f"the {name} is empty")
     if pair.chosen == pair.rejected:
         raise ValueError(f"chosen and rejected are both {pair.chosen!r}; there is no preference")
-    return pair
+    return dataclasses.replace(pair, source=str(record.get("source", "")))
 
 
 def _implicit(chosen: str, rejected: str) -> Pair:

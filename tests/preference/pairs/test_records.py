@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from reasoning_jax.preference.pairs import Pair, read_pairs
+from reasoning_jax.preference.pairs import Pair, read_pairs, write_pairs
 
 
 def messages(*turns):
@@ -89,3 +89,14 @@ def test_broken_records_are_named_by_their_line(tmp_path, record, fault):
     path.write_text(json.dumps(good) + "\n" + json.dumps(record) + "\n")
     with pytest.raises(ValueError, match=rf"pairs\.jsonl, line 2: .*{fault}"):
         read_pairs(path)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    pairs = (
+        Pair("2+3=", " 5\n", " 6", source="modchain/train/1"),
+        Pair("2+3+4=", "9", "8", prefix="5,", complete=False),
+        Pair("2+3+4=", "9", "8", prefix="5,", complete=True),
+    )
+    write_pairs(tmp_path / "pairs.jsonl", pairs)
+    assert read_pairs(tmp_path / "pairs.jsonl") == pairs
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.jsonl"]

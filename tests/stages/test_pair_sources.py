@@ -1,0 +1,134 @@
+"""Pairs of a scripted policy's answers to chains modulo 10, graded and labelled by the task."""
+
+import types
+
+import pytest
+
+from reasoning_jax.preference.pairs import Pair, write_pairs
+from reasoning_jax.sampling import SamplingParams
+from reasoning_jax.stages.pair_sources import PairFile, SampledOutcomes, SampledSteps
+from reasoning_jax.tasks.modchain import ModChain
+from reasoning_jax.text import CharTokenizer
+from reasoning_jax.types import Completion
+from reasoning_jax.verify.pool import Pool
+from reasoning_jax.verify.verifier import Verifier
+
+TASK = ModChain(length=3)
+
+
+def truth(index):
+    return TASK.problem("train", index).info["steps"]
+
+
+def spell(steps):
+    return ",".join(str(step % 10) for step in steps)
+
+
+class Scripted:
+    """Answers whole prompts, and goes on from prefixes, as told; keeps what it was asked."""
+
+    def __init__(self, answers, continuations):
+        self.answers, self.continuations = answers, continuations
+        self.asked: list[tuple[list, SamplingParams]] = []
+
+    def stream(self, prompts, sampling, prompt_ids=None):
+        self.asked.append((prompts, sampling))
+        script = self.answers if isinstance(prompts[0], str) else self.continuations
+        for index in reversed(range(len(prompts))):  # streams come in any order
+            texts = script[index]
+            yield (
+                index,
+                [
+                    Completion(text.rstrip("~"), (), (), "length" if text.endswith("~") else "stop")
+                    for text in texts
+                ],
+            )
+
+
+@pytest.fixture
+def make_context():
+    verifier = Verifier(Pool(1), max_failures=1.0, window=10, least=10)
+
+    def make(answers=(), continuations=()):
+        scripted = Scripted(answers, continuations)
+        return types.SimpleNamespace(
+            task=TASK,
+            tokenizer=CharTokenizer(TASK.alphabet),
+            verifier=verifier,
+            tooling=types.SimpleNamespace(toolbox=None),
+            model=types.SimpleNamespace(max_position=64),
+            sampler=lambda trained: scripted,
+            scripted=scripted,
+        )
+
+    yield make
+    verifier.close()
+
+
+def test_outcomes_pair_right_and_wrong_answers_that_end(make_context):
+    right = [spell(truth(i)) for i in range(2)]
+    a, b, c = truth(0)
+    wrong = spell([a, b, c + 1])
+    context = make_context([[wrong + "~", wrong, right[0], right[0]], [right[1], right[1]]])
+    pairs = SampledOutcomes(problems=2, n=4).pairs(context, {}, seed=3)
+    problem = TASK.problem("train", 0)
+    assert pairs == (Pair(problem.prompt, right[0], wrong, source="modchain/train/0"),)
+    ((_, sampling),) = context.scripted.asked
+    assert (sampling.n, sampling.seed) == (4, 3)
+
+
+def test_steps_pair_the_first_wrong_step_with_what_leads_to_the_answer(make_context):
+    a, b, c = truth(0)
+    wrong = spell([a, b + 1, c + 1])  # from the second step on
+    script = [[spell([a, b, c]), wrong], [spell(truth(1))]]
+    rest = [spell([b, c]), spell([b, c]), spell([b + 2, c]), spell([b, c + 1])]
+    context = make_context(script, [rest])
+    pairs = SampledSteps(problems=2, n=2, corrections=4, separator=",").pairs(context, {}, seed=3)
+    problem = TASK.problem("train", 0)
+    context_text = f"{a},"
+    # What reaches the right answer is chosen, a lucky step too; equal steps once.
+    assert pairs == tuple(
+        Pair(problem.prompt, spell([step]), spell([b + 1]), context_text, False, problem.id)
+        for step in (b, b + 2)
+    )
+    (_, _), (prompts, sampling) = context.scripted.asked
+    assert prompts == [context.tokenizer.encode_prompt(problem.prompt + context_text)]
+    assert (sampling.n, sampling.seed) == (4, 4)
+
+
+def test_a_policy_that_is_always_right_gives_no_pairs(make_context):
+    context = make_context([[spell(truth(0))]])
+    assert SampledSteps(problems=1, separator=",").pairs(context, {}, 0) == ()
+    assert SampledOutcomes(problems=1).pairs(context, {}, 0) == ()
+
+
+def test_files_are_read_when_the_stage_is_checked(make_context, tmp_path):
+    pairs = (Pair("1+1=", "2", "3"),)
+    write_pairs(tmp_path / "pairs.jsonl", pairs)
+    source = PairFile(str(tmp_path / "pairs.jsonl"))
+    source.validate(make_context())
+    assert source.pairs(make_context(), {}, 0) == pairs
+    with pytest.raises(FileNotFoundError):
+        PairFile(str(tmp_path / "none.jsonl")).validate(make_context())
+
+
+@pytest.mark.parametrize(
+    "source, fault",
+    [
+        (SampledOutcomes(problems=0), "problems is 0"),
+        (SampledOutcomes(problems=10**6), "'train' has 100000"),
+        (SampledOutcomes(max_tokens=60), "exceed the context of 64"),
+        (SampledSteps(max_tokens=30), "responses of up to 60 tokens exceed the context of 64"),
+        (SampledSteps(max_tokens=8, corrections=0), "n is 0"),
+    ],
+)
+def test_what_cannot_work_is_refused(make_context, source, fault):
+    with pytest.raises(ValueError, match=fault):
+        source.validate(make_context())
+
+
+def test_tools_are_refused(make_context):
+    context = make_context()
+    context.tooling.toolbox = object()
+    with pytest.raises(ValueError, match="calls of tools make no pairs"):
+        SampledOutcomes(max_tokens=8).validate(context)
