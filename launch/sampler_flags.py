@@ -1,5 +1,7 @@
 """The flags of a sampler and of SamplingParams, shared by the scripts that sample."""
 
+from typing import Any, NamedTuple
+
 from absl import flags
 
 _N = flags.DEFINE_integer("n", 1, "Samples per prompt.", lower_bound=1)
@@ -34,11 +36,39 @@ _MAX_TURNS = flags.DEFINE_integer("max_turns", None, "Times to write in one comp
 _MAX_RESULT_TOKENS = flags.DEFINE_integer("max_result_tokens", None, "Of what a tool answers.")
 
 
+class SamplerParts(NamedTuple):
+    """What a sampler with tools is made of.
+
+    Attributes:
+      config: ModelConfig.
+      mesh: all devices.
+      dtype: of the computation.
+      tokenizer: of plain text.
+      chat: the block that says how prompts are put to the model.
+      sampler: Sampler, whose prompts are messages where ``chat`` says so.
+      tooling: Tooling that goes around it.
+    """
+
+    config: Any
+    mesh: Any
+    dtype: Any
+    tokenizer: Any
+    chat: dict
+    sampler: Any
+    tooling: Any
+
+
 def load_sampler(source: str):
     """A sampler of a model folder or of the workdir of a finished run, with its tools.
 
     It runs over all devices.
     """
+    parts = load_parts(source)
+    return parts.tooling.wrap(parts.sampler)
+
+
+def load_parts(source: str) -> SamplerParts:
+    """The parts of what ``load_sampler`` gives."""
     import jax.numpy as jnp
 
     from reasoning_jax.parallel import make_mesh
@@ -49,10 +79,12 @@ def load_sampler(source: str):
 
     mesh = make_mesh(fsdp=_FSDP.value, tensor=_TENSOR.value, expert=_EXPERT.value)
     dtype = jnp.dtype(_DTYPE.value)
-    config, params, tokenizer = load_exported(source, mesh, dtype, _ADAPTER.value)
-    tokenizer = build_chat(_chat(source), tokenizer, model_folder(source))
+    config, params, plain = load_exported(source, mesh, dtype, _ADAPTER.value)
+    chat = _chat(source)
+    tokenizer = build_chat(chat, plain, model_folder(source))
     sampler = Sampler(config, params, tokenizer, mesh, dtype=dtype)
-    return build_tooling(_tools(source), tokenizer).wrap(sampler)
+    tooling = build_tooling(_tools(source), tokenizer)
+    return SamplerParts(config, mesh, dtype, plain, chat, sampler, tooling)
 
 
 def _chat(source: str) -> dict:
