@@ -12,11 +12,20 @@ from reasoning_jax.preference.pairs.steps import (
     first_step,
     step_pairs,
 )
+from reasoning_jax.preference.pairs.supercorrect import (
+    TemplatedSolution,
+    TemplateStep,
+    correction_pair,
+    parse_template,
+)
 
 __all__ = [
     "Pair",
     "PairIds",
+    "TemplateStep",
+    "TemplatedSolution",
     "collate_pairs",
+    "correction_pair",
     "cut_at_numbered_step",
     "cut_at_step",
     "encode_pair",
@@ -24,6 +33,7 @@ __all__ = [
     "first_step",
     "first_wrong_step",
     "outcome_pairs",
+    "parse_template",
     "read_pairs",
     "step_pairs",
     "write_pairs",
