@@ -7,6 +7,7 @@ import pytest
 
 from configs.dpo import get_config
 from reasoning_jax.preference.pairs import Pair, write_pairs
+from reasoning_jax.stages.recipe import stage_modules
 from reasoning_jax.stages.run import run
 from reasoning_jax.tasks.modchain import ModChain
 
@@ -48,6 +49,21 @@ def make_config(pairs_file, **changes):
 def logged(workdir):
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if "train/loss" in line]
+
+
+@pytest.mark.parametrize("variant", ["", "step", "small"])
+def test_every_key_of_the_recipe_is_known(variant):
+    assert list(stage_modules(get_config(variant))) == [
+        "sft",
+        "evaluate_sft",
+        "dpo",
+        "evaluate_dpo",
+    ]
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(ValueError, match="dpo has no variant 'whole'"):
+        get_config("whole")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def read_pairs(path: str | os.PathLike) -> tuple[Pair, ...]:
     - TRL's implicit prompt: ``chosen`` and ``rejected`` begin alike, and what they share up to
       the last blank is the prompt;
     - either with lists of messages ``{"role", "content"}`` in place of texts, of one user message
-      and one answer, which the run's chat template then wraps;
+      and one answer, which the run's chat template then wraps (UltraFeedback's layout too);
     - Step-DPO: ``prompt``, ``initial_reason_steps`` and the steps ``chosen`` and ``rejected``.
 
     Raises:
@@ -73,7 +73,8 @@ def _implicit(chosen: str, rejected: str) -> Pair:
 
 def _messages(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """(prompt, chosen, rejected), each side of one user message and one answer."""
-    asked = _conversation(record, "prompt") if "prompt" in record else []
+    # UltraFeedback repeats the user's message as a text beside the conversations that hold it.
+    asked = _conversation(record, "prompt") if isinstance(record.get("prompt"), list) else []
     sides = [asked + _conversation(record, name) for name in ("chosen", "rejected")]
     for side in sides:
         roles = [role for role, _ in side]

@@ -40,6 +40,15 @@ USER = ("user", "What is 2+3?")
         ),
         (
             {
+                "prompt": "What is 2+3?",
+                "chosen": messages(USER, ("assistant", "5")),
+                "rejected": messages(USER, ("assistant", "6")),
+                "score_chosen": 8.5,
+            },
+            Pair("What is 2+3?", "5", "6"),
+        ),
+        (
+            {
                 "prompt": "Add 2 and 3, then double.",
                 "initial_reason_steps": "Step 1: 2+3=5.\nStep 2:",
                 "chosen": " 2*5=10.",
