@@ -131,7 +131,7 @@ def run(stage: Stage, params: dict | None) -> dict:
         if block.evaluate_every
         else None,
     )
-    stage.finish(position.step, position.state.params)
+    stage.finish(position.step, position.state.params, (stage.first_number,))
     return position.state.params
 
 
