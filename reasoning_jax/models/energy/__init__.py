@@ -18,7 +18,15 @@ from reasoning_jax.models.energy.streams import (
     encode,
     energy,
 )
-from reasoning_jax.models.energy.thinking import Start, Thinking, Thoughts, draw_start, think
+from reasoning_jax.models.energy.thinking import (
+    Settled,
+    Start,
+    Thinking,
+    Thoughts,
+    draw_start,
+    think,
+    think_until,
+)
 
 __all__ = [
     "CANDIDATE_ATTENTION",
@@ -26,6 +34,7 @@ __all__ = [
     "EnergyContext",
     "EnergyModel",
     "EnergyRows",
+    "Settled",
     "Start",
     "Thinking",
     "Thoughts",
@@ -42,4 +51,5 @@ __all__ = [
     "loss_two_phase",
     "loss_unrolled",
     "think",
+    "think_until",
 ]

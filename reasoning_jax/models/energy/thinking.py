@@ -141,6 +141,66 @@ def think(
     return Thoughts(end, jnp.where(before_end, energies, of_end))
 
 
+class Settled(NamedTuple):
+    """Where thinking has come to rest.
+
+    Attributes:
+      candidates: [B, T, V] float32 logits.
+      energies: [B, T] of them.
+      steps: [B, T] int32 steps that each position took.
+    """
+
+    candidates: jax.Array
+    energies: jax.Array
+    steps: jax.Array
+
+
+def think_until(
+    model: EnergyModel,
+    params: dict,
+    context: EnergyContext,
+    start: Start,
+    thinking: Thinking,
+    tolerance: float,
+) -> Settled:
+    """Descends until a step changes a position's energy by less than ``tolerance``.
+
+    A position that rests stays while others go on; ``thinking.steps`` is the most that any
+    takes, ``start.n_steps`` is not used. Padding rests at once. No reverse mode exists: this is
+    for inference.
+    """
+    endless = start._replace(n_steps=jnp.full_like(start.n_steps, thinking.steps))
+
+    def energies_at(candidates: jax.Array, t: jax.Array) -> jax.Array:
+        steps_B = jnp.full_like(start.n_steps, t)
+        return candidate_energy(model, params, context, candidates, steps_B)
+
+    def moves(state) -> jax.Array:
+        t, _, moving, _ = state
+        return (t < thinking.steps) & jnp.any(moving)
+
+    def refine(state):
+        t, candidates, moving, steps = state
+        step = descend(
+            model, params, context, candidates, jnp.full_like(start.n_steps, t), endless, thinking
+        )
+        candidates = jnp.where(moving[:, :, None], step.candidates, candidates)
+        # Both energies on the landscape of the step, or a change of landscape would count.
+        change = jnp.abs(energies_at(candidates, t) - step.energies)
+        return t + 1, candidates, moving & (change >= tolerance), steps + moving
+
+    shape = start.candidates.shape[:2]
+    real = True if context.segment_ids is None else context.segment_ids > 0
+    state = (
+        jnp.int32(0),
+        start.candidates,
+        jnp.broadcast_to(real, shape),
+        jnp.zeros(shape, jnp.int32),
+    )
+    t, candidates, _, steps = jax.lax.while_loop(moves, refine, state)
+    return Settled(candidates, energies_at(candidates, jnp.maximum(t - 1, 0)), steps)
+
+
 def descend(
     model: EnergyModel,
     params: dict,

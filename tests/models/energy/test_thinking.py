@@ -15,6 +15,7 @@ from reasoning_jax.models.energy import (
     encode,
     loss_autodiff,
     think,
+    think_until,
 )
 
 VOCAB, ROWS, LENGTH = 11, 32, 8
@@ -47,6 +48,39 @@ def test_settings_that_make_no_sense():
         Thinking(step_size_spread=0.5)
     with pytest.raises(ValueError, match="langevin is -1"):
         Thinking(langevin=-1)
+
+
+def test_positions_rest_where_a_loop_would_stop_them(make):
+    """Against a loop over steps on the host; rows of 4 tokens, the second with padding."""
+    model, params = make(step_size=2.0)
+    thinking = Thinking(steps=6, init_scale=1.0)
+    rng = np.random.default_rng(0)
+    segments = jnp.asarray([[1, 1, 1, 1], [1, 1, 0, 0]])
+    context = encode(model, params, jnp.asarray(rng.integers(0, VOCAB, (2, 4))), segments)
+    start = draw_start(model, thinking, keys_of(3, rows=2), 4)
+    everything = jax.jit(functools.partial(think, model), static_argnums=3)
+    # Positions do not see each other: of each, the trajectory without a rest is that with one.
+    ys, after = [start.candidates], []
+    for n in range(1, 7):
+        some = start._replace(n_steps=jnp.full(2, n))
+        thoughts = everything(params, context, some, thinking)
+        ys.append(thoughts.candidates)
+        after.append(np.asarray(thoughts.energies[-1]))
+        before = np.asarray(thoughts.energies[:6])
+    change = np.abs(np.stack(after) - before)  # [6, B, T], both on the landscape of the step
+    tolerance = np.median(change[2][np.asarray(segments) > 0])
+    rests = change < tolerance
+    expected = np.where(rests.any(axis=0), rests.argmax(axis=0) + 1, 6)
+    expected = np.where(segments > 0, expected, 0)
+    assert len(np.unique(expected)) > 2
+
+    run = jax.jit(functools.partial(think_until, model), static_argnums=(3, 4))
+    settled = run(params, context, start, thinking, float(tolerance))
+    np.testing.assert_array_equal(settled.steps, expected)
+    for row, position in np.ndindex(2, 4):
+        y = ys[expected[row, position]][row, position]
+        np.testing.assert_allclose(settled.candidates[row, position], y, atol=1e-5)
+    np.testing.assert_array_equal(settled.energies[1, 2:], 0)
 
 
 def chains(rng, rows):
