@@ -16,6 +16,18 @@ def nonzero_variance(rollouts: Rollouts) -> jax.Array:
     return taking_part & ~groups.constant(rollouts.correct, rollouts.group_ids, taking_part)
 
 
+def accuracy_band(rollouts: Rollouts, *, low: float = 0.2, high: float = 0.8) -> jax.Array:
+    """Judged rows of groups with ``low`` to ``high`` of their answers right, ends included.
+
+    0.2 to 0.8 are PRIME's (arXiv 2502.01456); AceReason's sets are ``low=0`` and ``high`` 14/16,
+    10/16 and 6/16.
+    """
+    taking_part = rollouts.row_mask & judged(rollouts)
+    accuracy = groups.mean(rollouts.correct == 1, rollouts.group_ids, taking_part)
+    rounding = 1e-6  # 4/5 is not below 0.8 in floating point
+    return taking_part & (accuracy >= low - rounding) & (accuracy <= high + rounding)
+
+
 def judged(rollouts: Rollouts) -> jax.Array:
     """Rows whose answer could be judged."""
     return rollouts.correct != -1

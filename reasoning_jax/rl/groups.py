@@ -22,6 +22,13 @@ def mean(values: jax.Array, group_ids: jax.Array, row_mask: jax.Array) -> jax.Ar
     return total / jnp.maximum(size(group_ids, row_mask), 1)
 
 
+def mean_of_others(values: jax.Array, group_ids: jax.Array, row_mask: jax.Array) -> jax.Array:
+    """Mean over the other rows of the group; 0 in a group of one."""
+    values = jnp.where(row_mask, at_least_float32(values), 0)
+    others = _sum(values, group_ids, row_mask) - values
+    return others / jnp.maximum(size(group_ids, row_mask) - 1, 1)
+
+
 def constant(values: jax.Array, group_ids: jax.Array, row_mask: jax.Array) -> jax.Array:
     """Whether all values of the group are equal, bool; true of a group of one."""
     values = at_least_float32(values)

@@ -28,6 +28,7 @@ ADVANTAGES = {
     "psr": rl.advantages.psr,
     "nsr": rl.advantages.nsr,
     "w_reinforce": rl.advantages.w_reinforce,
+    "t1": functools.partial(rl.advantages.t1, kl_coef=0.1),
 }
 # Those that differ within a row.
 TOKEN_ADVANTAGES = {
@@ -37,6 +38,14 @@ TOKEN_ADVANTAGES = {
     ),
     "ppo": functools.partial(rl.advantages.ppo, gamma=0.9, lam=0.8, kl_coef=0.1),
     "tempo": rl.advantages.tempo,
+    "prime": functools.partial(rl.advantages.prime, gamma=0.9),
+    "prime_whitened": rl.advantages.prime_whitened,
+    "pure": functools.partial(rl.advantages.pure, temperature=0.5),
+    "pure_step": functools.partial(rl.advantages.pure_step, temperature=0.5),
+    "pure_capped_whitened": functools.partial(
+        rl.advantages.pure_capped_whitened, max_length=8, temperature=0.5
+    ),
+    "tp_grpo": rl.advantages.tp_grpo,
 }
 ADVANTAGES |= TOKEN_ADVANTAGES
 POLICY_LOSSES = {
