@@ -37,6 +37,7 @@ INSTALL = [
 EXTRAS = {
     # The formatter is pinned: versions differ in what they call formatted.
     "test": [
+        "aiohttp>=3.14.5",
         "pytest>=9.2.0",
         "pytest-xdist>=3.8.0",
         "hypothesis>=6.170.17",
@@ -46,6 +47,7 @@ EXTRAS = {
         "ipykernel>=7.4.0",
     ],
     "eval": ["math-verify>=0.9.0"],
+    "serve": ["aiohttp>=3.14.5"],
     "parity": ["torch>=2.13.0", "transformers>=5.24.0", "peft>=0.21.2"],
 }
 # Accelerators are left out of "all": a machine has one kind.
