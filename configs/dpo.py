@@ -1,13 +1,18 @@
 """Preferences in place of rewards: warm-up, then DPO on right and wrong answers of the model.
 
-Task and warm-up are those of the quickstart. The warmed-up policy answers training problems; a
-right and a wrong answer to the same problem make a pair, and DPO (arXiv 2305.18290) learns from
-them. No reward model, no sampling while it trains.
+Task and warm-up are those of the quickstart. The warmed-up policy answers 4,000 training problems
+eight times; a right and a wrong answer to the same problem make a pair, and DPO (arXiv 2305.18290)
+learns from them. No reward model, and no sampling while it trains.
 
   python -m launch.train --config=configs/dpo.py --workdir=runs/dpo
 
-Variants, after a colon: `step`, Step-DPO (arXiv 2406.18629): the first wrong step of an answer
-against the model's own corrections of it; and `small` (for continuous integration).
+Variants, after a colon: `step`, Step-DPO (arXiv 2406.18629), where the first wrong step of an
+answer stands against the model's own corrections of it; and `small` (for continuous integration).
+
+To expect, mean and sd over seeds 0, 1, 2 with 512 test problems: pass@1 63.8 (1.8) after the
+warm-up, 85.1 (4.1) with whole answers and 90.4 (1.1) with steps; greedy 99.0 (1.5), then 95.5 (1.8)
+and 99.7 (0.4). Whole answers blame right steps too. Of the steps' pairs of seed 0, 97 % choose the
+true step. Five to six minutes on two cores that others were using.
 """
 
 from ml_collections import ConfigDict
