@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from reasoning_jax.models.energy.model import EnergyModel
@@ -93,39 +94,76 @@ def loss_two_phase(
 
     With v = dCE/dy' at y' = y - size dE/dy, the gradient of a step is that of
     -size <v, dE/dy> where v and y are constants, and <v, dE/dy> is the derivative of E along
-    v: one forward derivative, which reverse mode differentiates once. Nothing of a step but
-    its candidates and v outlives it.
+    v: one forward derivative, which reverse mode differentiates once. Gradients are made along
+    with the steps, and add up.
     """
-    context = encode(model, params, batch.tokens, batch.segment_ids)
-    constant, fixed = jax.lax.stop_gradient((params, context))
 
-    def along(params, context, candidates, direction, steps_B):
+    @jax.custom_vjp
+    def loss(params: dict) -> tuple[jax.Array, EnergyRows]:
+        return loss_autodiff(model, params, batch, start, thinking)
+
+    def forward(params: dict):
+        value, rows, grads = _two_phase(model, params, batch, start, thinking)
+        return (value, rows), grads
+
+    def backward(grads: dict, cotangents: tuple[jax.Array, EnergyRows]) -> tuple[dict]:
+        return (jax.tree.map(lambda grad: grad * cotangents[0], grads),)
+
+    loss.defvjp(forward, backward)
+    return loss(params)
+
+
+def _two_phase(
+    model: EnergyModel, params: dict, batch: EnergyBatch, start: Start, thinking: Thinking
+) -> tuple[jax.Array, EnergyRows, dict]:
+    """Value, rows and gradient; gradients add up along the steps, nothing is kept of a step."""
+    context, through_context = jax.vjp(
+        lambda params: encode(model, params, batch.tokens, batch.segment_ids), params
+    )
+
+    def along(params, keys_and_values, candidates, cotangent, steps_B) -> jax.Array:
+        keys, values = keys_and_values
+        seen = context.replace(keys=keys, values=values)
+
         def energies(candidates: jax.Array) -> jax.Array:
-            return candidate_energy(model, params, context, candidates, steps_B)
+            return candidate_energy(model, params, seen, candidates, steps_B)
 
+        direction = step_sizes(params, start.step_scales) * cotangent
         return -jnp.sum(jax.jvp(energies, (candidates,), (direction,))[1])
 
-    def refine(candidates: jax.Array, xs):
+    def refine(carry, xs):
+        candidates, grads = carry
         t, weight_B = xs
         steps_B = jnp.full_like(start.n_steps, t)
         step, nll_B, rows = _step(
-            model, constant, batch, fixed, candidates, steps_B, start, thinking
+            model, params, batch, context, candidates, steps_B, start, thinking
         )
 
         def weighted_nll(candidates: jax.Array) -> jax.Array:
             return weight_B @ _nll(candidates, batch)
 
         noisy = candidates + step_noise(model, steps_B, start, thinking)
-        direction = jax.grad(weighted_nll)(step.candidates)
-        noisy, direction = jax.lax.stop_gradient((noisy, direction))
-        direction = step_sizes(params, start.step_scales) * direction
-        value = jax.lax.stop_gradient(weight_B @ nll_B)
-        value += _only_gradient(along)(params, context, noisy, direction, steps_B)
-        return step.candidates, (value, rows)
+        cotangent = jax.grad(weighted_nll)(step.candidates)
+        streams = (params, (context.keys, context.values))
+        added = jax.grad(along, argnums=(0, 1))(*streams, noisy, cotangent, steps_B)
+        grads = jax.tree.map(jnp.add, grads, added)
+        return (step.candidates, grads), (weight_B @ nll_B, rows)
 
+    zeros = jax.tree.map(jnp.zeros_like, (params, (context.keys, context.values)))
     steps = (jnp.arange(thinking.steps), _step_weights(start, thinking))
-    _, (values, rows) = jax.lax.scan(refine, start.candidates, steps, unroll=thinking.unroll)
-    return jnp.sum(values), _rows_first(rows)
+    (_, (of_params, of_context)), (values, rows) = jax.lax.scan(
+        refine, (start.candidates, zeros), steps, unroll=thinking.unroll
+    )
+    keys, values_of_context = of_context
+    cotangents = jax.tree.map(_no_gradient, context).replace(keys=keys, values=values_of_context)
+    (from_context,) = through_context(cotangents)
+    grads = jax.tree.map(jnp.add, of_params, from_context)
+    return jnp.sum(values), _rows_first(rows), grads
+
+
+def _no_gradient(x: jax.Array) -> np.ndarray:
+    """The cotangent of an array of integers."""
+    return np.zeros(x.shape, jax.dtypes.float0)
 
 
 def loss_truncated(
@@ -227,20 +265,3 @@ def _weighted(values: jax.Array, weights: jax.Array) -> jax.Array:
 
 def _rows_first(rows: EnergyRows) -> EnergyRows:
     return jax.tree.map(jnp.transpose, rows)
-
-
-def _only_gradient(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """0, with the gradient of a scalar function, which runs in the backward pass alone."""
-
-    @jax.custom_vjp
-    def zero(*arguments) -> jax.Array:
-        return jnp.float32(0)
-
-    def forward(*arguments):
-        return jnp.float32(0), arguments
-
-    def backward(arguments, cotangent: jax.Array):
-        return jax.vjp(function, *arguments)[1](cotangent)
-
-    zero.defvjp(forward, backward)
-    return zero
