@@ -160,7 +160,7 @@ class SampledSteps:
                     prefix, step = cut_at_step(out.text, index, self.separator)
                 except ValueError:  # no wrong step, or steps the separator does not end
                     continue
-                if step:
+                if step.strip():
                     return prefix, step
         return None
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from configs.dpo import get_config
-from reasoning_jax.preference.pairs import Pair, write_pairs
+from reasoning_jax.preference.pairs import Pair, read_pairs, write_pairs
 from reasoning_jax.stages.recipe import stage_modules
 from reasoning_jax.stages.run import run
 from reasoning_jax.tasks.modchain import ModChain
@@ -179,3 +179,27 @@ def test_too_few_pairs_are_told(pairs_file, tmp_path):
         RuntimeError, match="the source gives 40 pairs, fewer than one update of 48"
     ):
         run(config, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["SampledOutcomes", "SampledSteps"])
+def test_pairs_of_a_policys_own_answers(pairs_file, tmp_path, source):
+    """A fresh policy answers one step modulo 10 rightly now and then."""
+    config = make_config(pairs_file)
+    config.task_options.update({"length": 1, "modulus": 10, "operations": "+-*"})
+    keywords = {"problems": 64, "n": 64, "max_tokens": 4}
+    if source == "SampledSteps":
+        keywords |= {"corrections": 64, "separator": ","}
+    config.dpo.source = {"name": f"reasoning_jax.stages.pair_sources.{source}", **keywords}
+    config.dpo.pairs, config.dpo.steps = 8, 2
+    run(config, tmp_path / "run")
+    pairs = read_pairs(tmp_path / "run" / "pairs" / "dpo.jsonl")
+    assert len(pairs) >= 8
+    task = ModChain(length=1, modulus=10, operations="+-*")
+    problems = {p.id: p for p in (task.problem("train", index) for index in range(64))}
+    for pair in pairs:
+        problem = problems[pair.source]
+        assert (pair.prompt, pair.chosen) == (problem.prompt, problem.answer)
+        assert pair.rejected != pair.chosen and pair.prefix == ""
+        assert pair.complete == (source == "SampledOutcomes")
+    assert logged(tmp_path / "run")[0]["train/loss"] == pytest.approx(math.log(2), abs=1e-5)

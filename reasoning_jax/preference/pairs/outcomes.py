@@ -11,10 +11,10 @@ def outcome_pairs(
     """Up to ``most`` pairs of a right and a wrong response, each response in one pair only.
 
     Args:
-      responses: texts with their verdict; None (cannot be judged) takes no part. Equal texts
-        count once.
+      responses: texts with their verdict; None (cannot be judged) and blank texts take no part.
+        Equal texts count once.
     """
-    verdicts = dict(responses)
+    verdicts = {text: verdict for text, verdict in responses if text.strip()}
     right = [text for text, verdict in verdicts.items() if verdict is True]
     wrong = [text for text, verdict in verdicts.items() if verdict is False]
     return tuple(Pair(prompt, a, b, source=source) for a, b in list(zip(right, wrong))[:most])

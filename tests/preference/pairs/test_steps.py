@@ -66,7 +66,15 @@ def test_no_pair_prefers_a_step_to_itself_or_to_nothing():
 
 
 def test_whole_responses_pair_once_each():
-    responses = [("a", True), ("b", False), ("a", True), ("c", None), ("d", True), ("e", True)]
+    responses = [
+        ("", False),
+        ("a", True),
+        ("b", False),
+        ("a", True),
+        ("c", None),
+        ("d", True),
+        ("e", True),
+    ]
     assert pairs.outcome_pairs("Q", responses, most=4) == (Pair("Q", "a", "b"),)
     responses += [("f", False), ("g", False)]
     made = pairs.outcome_pairs("Q", responses, most=2, source="x")
