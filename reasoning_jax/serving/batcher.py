@@ -51,7 +51,7 @@ class Batcher:
       scorer: of rows whose log-probabilities are asked for.
       max_rows: most completions in a batch; no job has more.
       max_waiting: most jobs in the queue.
-      window: seconds to wait for company after the first job of an idle time.
+      window: seconds without a new job, after which a batch that ends an idle time begins.
     """
 
     def __init__(
@@ -172,10 +172,18 @@ class Batcher:
         return batch
 
     def _gather(self) -> None:
-        """Lets the requests that come at the same time in."""
-        until = time.monotonic() + self._window
-        while not self._closing and (left := until - time.monotonic()) > 0:
-            self._changed.wait(left)
+        """Lets the requests that come at the same time in, until none came for a window.
+
+        A steady trickle ends it after ten.
+        """
+        end = time.monotonic() + 10 * self._window
+        while not self._closing and time.monotonic() < end:
+            before = len(self._waiting)
+            if sum(ticket.job.n for ticket in self._waiting) >= self._max_rows:
+                return
+            self._changed.wait(self._window)
+            if len(self._waiting) == before:
+                return
 
     def _run(self, batch: list[Ticket]) -> list[list[Written]]:
         if not batch:  # all were given up while they waited
