@@ -115,7 +115,7 @@ def test_chat_puts_messages_through_the_template(client, sampler):
     assert answer["choices"][0]["message"] == {"role": "assistant", "content": out.text}
 
 
-@pytest.mark.parametrize("stop", [None, "8", ["ab", "9j"]])
+@pytest.mark.parametrize("stop", [None, ["8", "9j"]], ids=["no stop", "stops"])
 def test_streamed_parts_join_to_the_same_text(client, stop):
     body = {"prompt": ["abc", "1"], "n": 2, "seed": 7, "max_tokens": 45, "stop": stop}
     whole = client.complete(**body)
@@ -214,7 +214,7 @@ LONG = "1" * 60
         ("/v1/embeddings", {}, 404, "Not Found"),
         ("/v1/models/other", None, 404, "no model 'other'"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_bad_requests_are_told_why(small_client, path, body, status, said):
     got, answer = small_client.call(path, body)
