@@ -1,4 +1,4 @@
-"""Ranking loss of scores of right and wrong candidates (arXiv 2409.12122, equation 1)."""
+"""Ranking loss of scores of right and wrong candidates (arXiv 2409.12122)."""
 
 import jax
 import jax.numpy as jnp

@@ -9,7 +9,7 @@ from reasoning_jax.rl.numerics import at_least_float32
 def softmin_rewards(
     step_rewards: jax.Array, step_mask: jax.Array, *, temperature: float = 0.1
 ) -> jax.Array:
-    """softmax(-r/T)_k r_k over the steps of a row (equation 7); [B, S], 0 off ``step_mask``.
+    """softmax(-r/T)_k r_k over the steps of a row; [B, S], 0 off ``step_mask``.
 
     Their sum tends to min r as T -> 0: the return is about the minimum up to the worst step and
     about 0 after it.

@@ -10,6 +10,7 @@ ADVANTAGES = {
     "dr_grpo": {},
     "grpo": {},
     "rloo": {},
+    "leave_one_out": {},
     "opo": {},
     "gpg": {},
     "reinforce_plus_plus": {"gamma": 0.9},

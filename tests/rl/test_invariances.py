@@ -17,6 +17,7 @@ ADVANTAGES = {
     "grpo_population": functools.partial(rl.advantages.grpo, ddof=0),
     "dr_grpo": rl.advantages.dr_grpo,
     "rloo": rl.advantages.rloo,
+    "leave_one_out": rl.advantages.leave_one_out,
     "opo": rl.advantages.opo,
     "gpg": rl.advantages.gpg,
     "remax": lambda rollouts: rl.advantages.remax(
@@ -70,9 +71,9 @@ AGGREGATIONS = {
 # Every advantage under a loss of tokens and of sequences, every loss under an advantage of rows
 # and of tokens; of the KL terms one each, in turns.
 PAIRS = [
-    pair
-    for pair in itertools.product(ADVANTAGES, POLICY_LOSSES)
-    if pair[0] in ("grpo", "process_grpo") or pair[1] in ("clip", "gspo")
+    (advantage, loss)
+    for loss, advantage in itertools.product(POLICY_LOSSES, ADVANTAGES)
+    if advantage in ("grpo", "process_grpo") or loss in ("clip", "gspo")
 ]
 COMPOSITIONS = [
     (*pair, list(KLS)[(index + turn) % len(KLS)], aggregation)
@@ -95,14 +96,19 @@ def losses(logprobs, rollouts, advantages, weights):
     """The loss of every composition, [len(COMPOSITIONS)]."""
     mask = rollouts.loss_mask
 
-    by_name = dict(zip(ADVANTAGES, advantages))
-    policy = [
-        POLICY_LOSSES[loss](logprobs, rollouts.old_logprobs, by_name[advantage], mask)
-        for advantage, loss in PAIRS
-    ]
+    policy = []
+    for name, policy_loss in POLICY_LOSSES.items():
+        chosen = [list(ADVANTAGES).index(advantage) for advantage, loss in PAIRS if loss == name]
+        over_advantages = jax.vmap(policy_loss, in_axes=(None, None, 0, None))
+        with_all = over_advantages(
+            logprobs, rollouts.old_logprobs, advantages[np.array(chosen)], mask
+        )
+        policy.append(with_all)
     kls = jnp.stack([kl(logprobs, rollouts.ref_logprobs, mask) for kl in KLS.values()])
     used = np.array([list(KLS).index(kl) for _, _, kl, _ in COMPOSITIONS])
-    tokens = jnp.repeat(jnp.stack(policy), len(AGGREGATIONS), axis=0) + KL_COEFFICIENT * kls[used]
+    tokens = (
+        jnp.repeat(jnp.concatenate(policy), len(AGGREGATIONS), axis=0) + KL_COEFFICIENT * kls[used]
+    )
     return jax.vmap(rl.weighted_sum)(tokens, jnp.tile(weights, (len(PAIRS), 1, 1)))
 
 
@@ -134,6 +140,7 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
     row_mask = np.ones(ROWS, bool)
     row_mask[np.flatnonzero(group_ids == 12)[[1, 4]]] = False
     rewards = np.where(group_ids == 0, 0.1, random.integers(0, 3, ROWS) / 2)
+    rewards[np.flatnonzero(group_ids == 7)[0]] = 1.5  # a leader
     step_ends = starts[:, None] + np.arange(STEPS)
 
     def floats(*shape):

@@ -11,6 +11,25 @@ from reasoning_jax import rl
 from reasoning_jax.rl import advantages
 
 
+@pytest.mark.parametrize(
+    "rewards, expected",
+    [
+        # others of a failure: mean 1/7, sample variance 1/7; of the success: all equal
+        ([1.0] + 7 * [0.0], [1.0] + 7 * [-0.377963]),
+        ([1.0, 1.0, 1.0, 0.0], [0.577349, 0.577349, 0.577349, -1.0]),
+        # others 0.3, 0.9 | 0.1, 0.9 | 0.1, 0.3: deviations -0.5, -0.2, 0.7
+        ([0.1, 0.3, 0.9], [-0.5 / 0.424264, -0.2 / 0.565685, 0.7 / 0.141421]),
+        ([0.1, 0.3], [-0.2, 0.2]),
+        (3 * [0.1], 3 * [0.0]),
+        ([0.1], [0.0]),
+    ],
+)
+def test_leave_one_out(make_rollouts, rewards, expected):
+    found = advantages.leave_one_out(make_rollouts(rewards=rewards))
+    np.testing.assert_allclose(found[:, 0], expected, atol=5e-5)
+    assert len(set(rewards)) > 1 or not found.any()
+
+
 def test_opo_weighs_by_length(make_rollouts):
     # lengths 10, 20, 30, 40 and rewards 1, 0, 1, 0: baseline (10 + 30) / 100
     mask = jnp.arange(40) < jnp.array([10, 20, 30, 40])[:, None]

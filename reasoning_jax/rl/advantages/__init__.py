@@ -8,6 +8,7 @@ from reasoning_jax.rl.advantages.dr_grpo import dr_grpo
 from reasoning_jax.rl.advantages.gae import gae
 from reasoning_jax.rl.advantages.gpg import gpg
 from reasoning_jax.rl.advantages.grpo import grpo
+from reasoning_jax.rl.advantages.leave_one_out import leave_one_out
 from reasoning_jax.rl.advantages.opo import opo
 from reasoning_jax.rl.advantages.pass_at_k import pass_at_k
 from reasoning_jax.rl.advantages.ppo import ppo
@@ -31,6 +32,7 @@ __all__ = [
     "gae",
     "gpg",
     "grpo",
+    "leave_one_out",
     "merge_steps",
     "nsr",
     "opo",

@@ -1,4 +1,4 @@
-"""The lead of a group's best sample, for pass@k and max@k (arXiv 2503.19595, section 3)."""
+"""The lead of a group's best sample, for pass@k and max@k (arXiv 2503.19595)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""GPG: centred rewards, made up for groups that teach nothing (arXiv 2504.02546, equation 9)."""
+"""GPG: centred rewards, made up for groups that teach nothing (arXiv 2504.02546)."""
 
 import jax
 import jax.numpy as jnp

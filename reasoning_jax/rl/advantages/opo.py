@@ -1,4 +1,4 @@
-"""OPO: the baseline that weighs rewards by length (arXiv 2505.23585, equation 7)."""
+"""OPO: the baseline that weighs rewards by length (arXiv 2505.23585)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Pass@k training with analytic advantages (arXiv 2508.10751, section 2.4)."""
+"""Pass@k training with analytic advantages (arXiv 2508.10751)."""
 
 import jax
 import jax.numpy as jnp

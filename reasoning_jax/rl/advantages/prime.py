@@ -15,7 +15,7 @@ from reasoning_jax.types import Rollouts
 
 
 def prime(rollouts: Rollouts, *, gamma: float = 1.0) -> jax.Array:
-    """Σ_{s≥t} γ^{s-t} (r_s - mean over others of their mean r) + RLOO of outcomes (equation 5).
+    """Σ_{s≥t} γ^{s-t} (r_s - mean over others of their mean r) + RLOO of outcomes.
 
     [B, T] float32; 0 in a group of one.
 

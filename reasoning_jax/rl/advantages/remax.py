@@ -1,4 +1,4 @@
-"""ReMax: the reward of the greedy answer as baseline (arXiv 2310.10505, equation 4)."""
+"""ReMax: the reward of the greedy answer as baseline (arXiv 2310.10505)."""
 
 import jax
 

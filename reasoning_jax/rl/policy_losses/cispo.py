@@ -1,4 +1,4 @@
-"""CISPO: REINFORCE weighted by a clipped importance ratio (arXiv 2506.13585, equation 4)."""
+"""CISPO: REINFORCE weighted by a clipped importance ratio (arXiv 2506.13585)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Clip-Cov: no gradient for some tokens of high covariance (arXiv 2505.22617, section 4.2)."""
+"""Clip-Cov: no gradient for some tokens of high covariance (arXiv 2505.22617)."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Covariance of log-probability and advantage, token by token (arXiv 2505.22617, equation 10)."""
+"""Covariance of log-probability and advantage, token by token (arXiv 2505.22617)."""
 
 import jax
 import jax.numpy as jnp

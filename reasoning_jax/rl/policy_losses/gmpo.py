@@ -1,4 +1,4 @@
-"""GMPO: the geometric mean of clipped token ratios (arXiv 2507.20673, equation 4)."""
+"""GMPO: the geometric mean of clipped token ratios (arXiv 2507.20673)."""
 
 import jax
 import jax.numpy as jnp

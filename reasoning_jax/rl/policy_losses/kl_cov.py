@@ -1,4 +1,4 @@
-"""KL-Cov: a KL penalty on the tokens of highest covariance (arXiv 2505.22617, equation 12)."""
+"""KL-Cov: a KL penalty on the tokens of highest covariance (arXiv 2505.22617)."""
 
 import jax
 import jax.numpy as jnp

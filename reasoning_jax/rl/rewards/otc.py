@@ -7,7 +7,7 @@ from reasoning_jax.rl.numerics import at_least_float32
 
 
 def few_calls(calls: jax.Array, *, smoothing: float) -> jax.Array:
-    """cos(m π / (2m + c)) of m calls (OTC-PPO, equation 3): 1 at m = 0, falling to 0; [B].
+    """cos(m π / (2m + c)) of m calls (OTC-PPO): 1 at m = 0, falling to 0; [B].
 
     Args:
       smoothing: c above 0; the larger, the more tolerant.
@@ -22,7 +22,7 @@ def few_calls(calls: jax.Array, *, smoothing: float) -> jax.Array:
 
 
 def optimal_calls(calls: jax.Array, optimum: jax.Array, *, smoothing: float) -> jax.Array:
-    """How near m calls are to the optimum n, in [0, 1] (OTC-GRPO, equation 5); [B].
+    """How near m calls are to the optimum n, in [0, 1] (OTC-GRPO); [B].
 
     sin(f π / 2n) with f = 2nm/(m + n): 1 at m = n, the same at m/n and n/m, 0 at m = 0. Where n
     is 0 it is ``few_calls``.

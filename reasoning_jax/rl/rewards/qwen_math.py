@@ -1,4 +1,4 @@
-"""Qwen2.5-Math's reward, a model's score under a verdict (arXiv 2409.12122, section 3.2)."""
+"""Qwen2.5-Math's reward, a model's score under a verdict (arXiv 2409.12122)."""
 
 import jax
 

@@ -1,4 +1,4 @@
-"""Tulu 3's verifiable reward (arXiv 2411.15124, section 6)."""
+"""Tulu 3's verifiable reward (arXiv 2411.15124)."""
 
 import jax
 import jax.numpy as jnp
