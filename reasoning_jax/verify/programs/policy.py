@@ -95,10 +95,10 @@ def _bubblewrap(control: int) -> Start:
     command = shutil.which("bwrap")
     if command is None:
         raise IsolationError("bwrap is not installed (Debian and Ubuntu: apt install bubblewrap)")
-    root = _privileged()
+    root, folder = _privileged(), _private_folder()
     policy = {
         "control": control,
-        "folder": "/tmp",
+        "folder": folder,
         "uid": _private_uid() if root else None,
         "keep_read": False,
         "landlock": None,
@@ -109,7 +109,7 @@ def _bubblewrap(control: int) -> Start:
     unshared = ("ipc", "pid", "net", "uts", "cgroup-try") + (() if root else ("user",))
     capabilities = _CAPABILITIES if root else ()
     argv = [command, *(f"--unshare-{name}" for name in unshared), "--as-pid-1", "--clearenv"]
-    for name, value in (_ENVIRONMENT | {"HOME": "/tmp", "TMPDIR": "/tmp"}).items():
+    for name, value in (_ENVIRONMENT | {"HOME": folder, "TMPDIR": folder}).items():
         argv += ["--setenv", name, value]
     argv += ["--cap-drop", "ALL"]
     for capability in capabilities:
@@ -117,9 +117,15 @@ def _bubblewrap(control: int) -> Start:
     for path in _readable():
         argv += _visible(path, path)
     argv += [*_visible(str(_INSIDE), "/sandbox/inside"), "--proc", "/proc", "--dev", "/dev"]
-    argv += ["--remount-ro", "/dev", "--size", str(FOLDER_BYTES), "--tmpfs", "/tmp"]
-    argv += ["--remount-ro", "/", "--chdir", "/tmp", "--", *_python(policy, "/sandbox")]
+    argv += ["--remount-ro", "/dev", "--size", str(FOLDER_BYTES), "--tmpfs", folder]
+    argv += ["--remount-ro", "/", "--chdir", folder, "--", *_python(policy, "/sandbox")]
     return Start(tuple(argv), {}, None)
+
+
+def _private_folder() -> str:
+    """Where a bubblewrap sandbox has its folder: over /tmp, unless that would hide packages."""
+    hidden = any(pathlib.PurePath(path).is_relative_to("/tmp") for path in _readable())
+    return "/private" if hidden else "/tmp"
 
 
 def _visible(source: str, path: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,3 +226,16 @@ def test_a_lost_sandbox_is_replaced(level):
         idle._process.kill()
     limits = Limits(wall_seconds=60)
     assert run_program("print(1)", [StdioTest("", "1")] * 3, limits, level).passed
+
+
+@pytest.mark.parametrize("below", ["/tmp", "/srv"])
+def test_the_private_folder_hides_no_packages(below, monkeypatch):
+    if shutil.which("bwrap") is None:
+        pytest.skip("bwrap is not installed")
+    found = f"{below}/checkout/.venv/lib/site-packages"
+    monkeypatch.setattr(policy, "_readable", lambda: ["/usr", found])
+    argv = policy.plan("bubblewrap", control=3).argv
+    folder = argv[argv.index("--tmpfs") + 1]
+    assert not found.startswith(f"{folder}/") and found in argv
+    assert argv[argv.index("--chdir") + 1] == folder
+    assert (folder == "/tmp") == (below != "/tmp")
