@@ -14,7 +14,7 @@ _OVERRIDE = re.compile(r"--config\.([\w.]+)\.(\w+)=(.*)", re.DOTALL)
 _TASK = re.compile(r"--config\.task=(.*)")
 _BLOCKS = (
     *("task_options", "model_overrides", "reward", "advantage", "policy_loss", "aggregate", "kl"),
-    *("schedule", "decay_mask", "variables", "scaling"),
+    *("schedule", "decay_mask", "variables", "scaling", "loss"),
 )
 
 

@@ -57,7 +57,7 @@ def default_config() -> ConfigDict:
     # what makes the pairs; its keywords stand beside its name
     block.source = named("reasoning_jax.stages.pair_sources.SampledOutcomes")
     # PairLogprobs -> [B]; other losses: reasoning_jax.preference.pair_losses
-    block.loss = named("reasoning_jax.preference.pair_losses.dpo", beta=0.1)
+    block.loss = named("reasoning_jax.preference.pair_losses.dpo")
     block.max_length = 256  # tokens of context and response; longer pairs are cut ...
     block.max_context = 128  # ... to so many last tokens of the context, then at the end
     block.pairs = 64  # per update
