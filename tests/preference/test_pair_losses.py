@@ -82,6 +82,24 @@ def test_rewards_of_the_worked_case(cases):
     assert float(scalars["logps/rejected"]) == pytest.approx((-14 - 28 - 9) / 3, rel=1e-6)
 
 
+def test_parts_of_orpo_in_the_worked_case(cases):
+    worked = cases("dpo_family")
+    inputs, expected = worked["inputs"], worked["expected"]["orpo"]
+    zeros = [0.0] * 3
+    pair = pairs(
+        inputs["policy_chosen"],
+        inputs["policy_rejected"],
+        zeros,
+        zeros,
+        inputs["len_chosen"],
+        inputs["len_rejected"],
+    )
+    np.testing.assert_allclose(-pair.chosen_mean, expected["nll_mean_per_token"], rtol=1e-6)
+    # -λ log σ(odds) = λ ln(1 + e^-odds) is what a coefficient adds.
+    odds_term = pair_losses.orpo(pair, odds_coef=1.0) + pair.chosen_mean
+    np.testing.assert_allclose(odds_term, np.log1p(np.exp(-np.array(expected["log_odds"]))), 2e-6)
+
+
 def test_a_tie_is_not_ranked_right():
     pair = pairs([-1.0], [-2.0], [-1.0], [-2.0])
     assert pair_scalars(pair, jnp.ones(1), beta=1.0)["rewards/accuracies"] == 0
@@ -177,6 +195,26 @@ def test_nca_pulls_the_chosen_side_to_ln2_over_beta():
     _, on_chosen, _ = values_and_gradients(nca_pair, pair)
     assert on_chosen[0] < -1e-4 and on_chosen[2] > 1e-4
     assert float(on_chosen[1]) == pytest.approx(0, abs=1e-7)
+
+
+def test_where_the_pull_of_nca_ends(cases):
+    worked = cases("light_r1")["nca"]
+    zero = worked["zero_of_chosen_gradient_logratio"]
+    assert zero == pytest.approx(LN2 / worked["beta"], abs=1e-9)
+    nca_pair = functools.partial(pair_losses.nca_pair, beta=worked["beta"])
+    _, on_chosen, _ = values_and_gradients(nca_pair, pairs([zero], [1.0], [0.0], [0.0]))
+    assert float(on_chosen[0]) == pytest.approx(0, abs=1e-7)
+
+
+def test_identities_of_the_worked_case(cases):
+    expected = cases("dpo_family")["identities"]
+    pair = pairs([-3.0], [-5.0], [-3.0], [-5.0])
+    for name, pair_loss in (
+        ("dpo_at_policy_equals_ref", pair_losses.dpo),
+        ("ipo_sum_at_policy_equals_ref", pair_losses.ipo),
+        ("nca_pair_at_policy_equals_ref", pair_losses.nca_pair),
+    ):
+        assert float(pair_loss(pair)[0]) == pytest.approx(expected[name], abs=1e-5)
 
 
 def test_cross_model_correction_pair(cases):

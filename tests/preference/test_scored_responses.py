@@ -58,3 +58,30 @@ def test_what_is_masked_is_not_read(loss):
 def test_a_temperature_of_zero_is_refused():
     with pytest.raises(ValueError, match="temperature is 0"):
         soft_labels(jnp.zeros((1, 2)), jnp.ones((1, 2), bool), 0.0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_of_the_worked_case(cases, name):
+    """Closed forms: β (softmax(R) - label), and β ((σ(R) - 1) label + σ(R)/K)."""
+    worked = cases("dpo_family")["expected"][name]
+    ratios, scores = jnp.array(worked["log_ratio"]), jnp.array(worked["scores"])
+    mask, beta = jnp.ones(ratios.shape, bool), worked["beta"]
+    temperature = worked["alpha_temperature"]
+
+    def total(ratios):
+        return LOSSES[name](ratios, scores, mask, beta=beta, temperature=temperature).sum()
+
+    rewards, labels = beta * np.array(worked["log_ratio"]), np.array(worked["soft_label"])
+    if name == "infonca_k4":
+        powers = np.exp(rewards)
+        expected = beta * (powers / powers.sum(axis=1, keepdims=True) - labels)
+    else:
+        chance = 1 / (1 + np.exp(-rewards))
+        expected = beta * ((chance - 1) * labels + chance / 4)
+    np.testing.assert_allclose(jax.grad(total)(ratios), expected, atol=1e-6)
+
+
+def test_nca_at_the_reference_of_the_worked_case(cases):
+    expected = cases("dpo_family")["identities"]["nca_k_at_policy_equals_ref"]
+    losses = nca(jnp.zeros((1, 4)), jnp.arange(4.0)[None], jnp.ones((1, 4), bool))
+    assert float(losses[0]) == pytest.approx(expected, abs=1e-6)

@@ -46,6 +46,13 @@ def test_rows_of_the_worked_case(cases):
                 batch.mask[row, side], expected[f"{name}_loss_mask_on_targets"]
             )
             policy, reference = sides[name]
+            for model, phase in (("policy", "phase_policy"), ("ref", "phase_ref")):
+                logprobs = toy_logprobs(batch.tokens, worked["model"], worked["model"][phase])
+                np.testing.assert_allclose(
+                    logprobs[row, side][batch.mask[row, side]],
+                    expected[f"{name}_{model}_token_logps"],
+                    atol=1e-5,
+                )
             np.testing.assert_allclose(policy[row], expected[f"{name}_policy_logp"], atol=1e-5)
             np.testing.assert_allclose(reference[row], expected[f"{name}_ref_logp"], atol=1e-5)
 
@@ -82,7 +89,10 @@ def test_the_shared_prefix_may_be_in_the_mask_but_the_rest_of_the_response_may_n
     shared = batch.replace(mask=prefix & (np.arange(12) < batch.lengths[..., None]))
     assert (shared.mask != batch.mask).any()
     pair = scored(shared, worked["model"])
-    np.testing.assert_allclose(pair.margin, worked["invariance"]["h_prefix_in_mask"], atol=1e-5)
+    expected = worked["invariance"]
+    np.testing.assert_allclose(pair.margin, expected["h_prefix_in_mask"], atol=1e-5)
+    loss = pair_losses.dpo(pair, beta=0.5).mean()
+    np.testing.assert_allclose(loss, expected["loss_beta_0p5"], atol=1e-5)
 
     whole = collate_pairs([ids(pair, whole=True) for pair in worked["pairs"]], width=12)
     pair, expected = scored(whole, worked["model"]), worked["contrast_full_response"]
