@@ -7,6 +7,7 @@ from typing import Protocol
 from reasoning_jax.preference.pairs import (
     Pair,
     cut_at_step,
+    encode_pair,
     first_step,
     outcome_pairs,
     read_pairs,
@@ -29,17 +30,26 @@ class PairSource(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class PairFile:
-    """Pairs of a file, in the layouts of ``read_pairs``."""
+    """Pairs of a file, in the layouts of ``read_pairs``.
+
+    Attributes:
+      path: of the file.
+      on_malformed: "stop", or "skip" to train without the records that cannot be read.
+    """
 
     path: str
+    on_malformed: str = "stop"
 
     def validate(self, context: Context) -> None:
-        """ValueError or FileNotFoundError unless the file can be read."""
-        read_pairs(self.path)
+        """ValueError or FileNotFoundError unless the file can be read and encoded."""
+        for pair in read_pairs(self.path, self.on_malformed):
+            if pair.turns:
+                encode_pair(context.tokenizer, pair)
+                break
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
         """All of the file's pairs."""
-        return read_pairs(self.path)
+        return read_pairs(self.path, self.on_malformed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Records of a benchmark file, each with its place, whatever JSON layout its authors chose."""
+"""Records of a file, each with its place, whatever layout its authors chose."""
 
+import dataclasses
 import gzip
 import json
 import math
@@ -7,31 +8,60 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Malformed:
+    """A record that cannot be read.
+
+    Attributes:
+      place: where in its file, such as "line 7".
+      fault: what is wrong with it.
+    """
+
+    place: str
+    fault: str
 
 
 def parse_records(path: pathlib.Path, parse: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
     """Every record of a file, parsed, in the order of the file.
 
-    JSON lines (also gzipped), a JSON list, or a JSON object of columns
-    ``{"field": {"0": value, ...}, ...}`` as table libraries write it.
+    JSON lines (also gzipped), a JSON list, a JSON object of columns
+    ``{"field": {"0": value, ...}, ...}`` as table libraries write it, or Parquet.
 
     Raises:
       ValueError: another kind of file, or naming file, line or entry and fault of a broken record.
     """
     parsed = []
-    for place, record in _records(path):
-        try:
-            if not isinstance(record, dict):
-                raise ValueError(f"expected a JSON object, got {type(record).__name__}")
-            parsed.append(parse(record))
-        except ValueError as error:
-            raise ValueError(f"{path}, {place}: {error}") from error
+    for record in scan_records(path, parse):
+        if isinstance(record, Malformed):
+            raise ValueError(f"{path}, {record.place}: {record.fault}")
+        parsed.append(record)
     if not parsed:
         raise ValueError(f"{path} holds no records")
     return tuple(parsed)
+
+
+def scan_records(
+    path: pathlib.Path, parse: Callable[[Mapping[str, Any]], T]
+) -> Iterator[T | Malformed]:
+    """Like ``parse_records``, but what cannot be parsed is said in its place, and the rest read.
+
+    Raises:
+      ValueError: the file as a whole cannot be read.
+    """
+    for place, record in _records(path):
+        try:
+            if isinstance(record, bytes):
+                record = json.loads(record)
+            if not isinstance(record, dict):
+                raise ValueError(f"expected a JSON object, got {type(record).__name__}")
+            yield parse(record)
+        except ValueError as error:
+            yield Malformed(place, str(error))
 
 
 def text(record: Mapping[str, Any], *names: str) -> str:
@@ -94,24 +124,40 @@ def _spell(names: tuple[str, ...]) -> str:
 
 
 def _records(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    """(place, record) of each; a line of a file is still bytes."""
     if not path.name.endswith(SUFFIXES):
         raise ValueError(
             f"{path}: files of {', '.join(SUFFIXES)} are read; convert other formats to JSON lines"
         )
     if path.suffix == ".json":
         return _entries(path)
-    return _lines(path)
+    return _rows(path) if path.suffix == ".parquet" else _lines(path)
 
 
-def _lines(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+def _lines(path: pathlib.Path) -> Iterator[tuple[str, bytes]]:
     opened = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
         with opened(path, "rb") as lines:
             for number, line in enumerate(lines, start=1):
-                yield f"line {number}", json.loads(line)
-    except (ValueError, EOFError, gzip.BadGzipFile) as error:
+                yield f"line {number}", line
+    except (EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}, line {max(number, 1)}: {error}") from error
+
+
+def _rows(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError(f"{path}: Parquet needs pyarrow (pip install pyarrow)") from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            records = (row for batch in file.iter_batches() for row in batch.to_pylist())
+            for number, record in enumerate(records, start=1):
+                yield f"row {number}", record
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _entries(path: pathlib.Path) -> Iterator[tuple[str, Any]]:

@@ -53,6 +53,16 @@ class ChatTokenizer(Tokenizer):
         """Ids of a conversation up to the opening of the assistant's answer to ``text``."""
         return self._encode(self._messages(text), True)
 
+    def encode_conversation(self, turns: Iterable[tuple[str, str]], text: str) -> list[int]:
+        """Like ``encode_prompt``, with messages (role, content) before the user's ``text``.
+
+        A system message among them stands in place of the tokenizer's own.
+        """
+        turns = [{"role": role, "content": content} for role, content in turns]
+        own = any(turn["role"] == "system" for turn in turns)
+        user = {"role": "user", "content": text}
+        return self._encode([*([] if own else self._before), *turns, user], True)
+
     def _messages(self, text: str) -> list[dict[str, str]]:
         return [*self._before, {"role": "user", "content": text}]
 

@@ -108,6 +108,15 @@ def test_files_are_read_when_the_stage_is_checked(make_context, tmp_path):
     source = PairFile(str(tmp_path / "pairs.jsonl"))
     source.validate(make_context())
     assert source.pairs(make_context(), {}, 0) == pairs
+    write_pairs(tmp_path / "chats.jsonl", [Pair("1+1=", "2", "3", turns=(("user", "1"),))])
+    with pytest.raises(ValueError, match=r"set chat\.template"):
+        PairFile(str(tmp_path / "chats.jsonl")).validate(make_context())
+    (tmp_path / "chats.jsonl").write_text("7\n" + (tmp_path / "pairs.jsonl").read_text())
+    with pytest.raises(ValueError, match="line 1"):
+        PairFile(str(tmp_path / "chats.jsonl")).validate(make_context())
+    skipping = PairFile(str(tmp_path / "chats.jsonl"), on_malformed="skip")
+    skipping.validate(make_context())
+    assert skipping.pairs(make_context(), {}, 0) == pairs
     with pytest.raises(FileNotFoundError):
         PairFile(str(tmp_path / "none.jsonl")).validate(make_context())
 

@@ -5,7 +5,16 @@ import json
 
 import pytest
 
-from reasoning_jax.tasks.records import gold, numeral, parse_records, raw_text, text, texts
+from reasoning_jax.tasks.records import (
+    Malformed,
+    gold,
+    numeral,
+    parse_records,
+    raw_text,
+    scan_records,
+    text,
+    texts,
+)
 
 ROWS = [{"q": "one", "a": 1}, {"q": "zwei", "a": 2}]
 
@@ -35,6 +44,29 @@ def test_layouts(tmp_path, name, content):
     assert pairs(tmp_path / name) == (("one", "1"), ("zwei", "2"))
 
 
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_pylist([*ROWS, {"q": None, "a": 3}])
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(ValueError, match=r"rows\.parquet, row 3: expected a text 'q', got None"):
+        pairs(tmp_path / "rows.parquet")
+    parquet.write_table(table.slice(0, 2), tmp_path / "rows.parquet")
+    assert pairs(tmp_path / "rows.parquet") == (("one", "1"), ("zwei", "2"))
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"rows\.parquet: "):
+        pairs(tmp_path / "rows.parquet")
+
+
+def test_what_is_broken_stands_in_its_place(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(lines([ROWS[0], {"q": ""}]) + "{\n" + lines(ROWS[1:]))
+    first, second, third, last = scan_records(path, lambda record: text(record, "q"))
+    assert (first, last) == ("one", "zwei")
+    assert second == Malformed("line 2", "expected a text 'q', got ''")
+    assert third.place == "line 3"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -48,7 +80,7 @@ def test_layouts(tmp_path, name, content):
         ("rows.json", json.dumps({"q": {"0": "x"}, "a": {"1": 1}}), "column 'a' does not have"),
         ("rows.json", json.dumps({"q": "one"}), "column 'q' does not have"),
         ("rows.jsonl", "", "holds no records"),
-        ("rows.parquet", "", r"\.jsonl, .*are read; convert other formats to JSON lines"),
+        ("rows.csv", "", r"\.jsonl, .*are read; convert other formats to JSON lines"),
     ],
 )
 def test_faults_are_named(tmp_path, name, content, message):

@@ -1,10 +1,19 @@
 """Where preference pairs come from, on the host: cut at a step, read from files, encoded."""
 
-from reasoning_jax.preference.pairs.encode import PairIds, collate_pairs, encode_pair
+from reasoning_jax.preference.pairs.encode import (
+    PairIds,
+    collate_pairs,
+    encode_context,
+    encode_pair,
+)
 from reasoning_jax.preference.pairs.judgement import first_wrong_step
 from reasoning_jax.preference.pairs.outcomes import outcome_pairs
 from reasoning_jax.preference.pairs.pair import Pair
 from reasoning_jax.preference.pairs.records import read_pairs, write_pairs
+from reasoning_jax.preference.pairs.scored import Scored
+from reasoning_jax.preference.pairs.scored_records import read_scored
+from reasoning_jax.preference.pairs.single import Single, unpaired
+from reasoning_jax.preference.pairs.single_records import read_singles
 from reasoning_jax.preference.pairs.steps import (
     cut_at_numbered_step,
     cut_at_step,
@@ -22,12 +31,15 @@ from reasoning_jax.preference.pairs.supercorrect import (
 __all__ = [
     "Pair",
     "PairIds",
+    "Scored",
+    "Single",
     "TemplateStep",
     "TemplatedSolution",
     "collate_pairs",
     "correction_pair",
     "cut_at_numbered_step",
     "cut_at_step",
+    "encode_context",
     "encode_pair",
     "first_numbered_step",
     "first_step",
@@ -35,6 +47,9 @@ __all__ = [
     "outcome_pairs",
     "parse_template",
     "read_pairs",
+    "read_scored",
+    "read_singles",
     "step_pairs",
+    "unpaired",
     "write_pairs",
 ]

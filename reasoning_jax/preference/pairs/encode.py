@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reasoning_jax.preference.batch import PairBatch
-from reasoning_jax.preference.pairs.pair import Pair
+from reasoning_jax.preference.pairs.pair import Pair, Turn
+from reasoning_jax.text.chat_tokenizer import ChatTokenizer
 from reasoning_jax.text.tokenizer import Tokenizer
 
 
@@ -55,15 +56,34 @@ def encode_pair(tokenizer: Tokenizer, pair: Pair) -> PairIds:
     prefix, so the two sides have the same context whatever the tokenizer merges.
 
     Raises:
-      ValueError: a side is empty.
+      ValueError: a side is empty, or there are messages and the tokenizer has no template.
     """
     end = (tokenizer.eos_id,) if pair.complete else ()
-    prefix = tokenizer.encode(pair.prefix) if pair.prefix else []
     return PairIds(
-        (*tokenizer.encode_prompt(pair.prompt), *prefix),
+        encode_context(tokenizer, pair.prompt, pair.turns, pair.prefix),
         (*tokenizer.encode(pair.chosen), *end),
         (*tokenizer.encode(pair.rejected), *end),
     )
+
+
+def encode_context(
+    tokenizer: Tokenizer, prompt: str, turns: Sequence[Turn] = (), prefix: str = ""
+) -> tuple[int, ...]:
+    """Ids of what responses follow: messages, the prompt, and the response's prefix.
+
+    Raises:
+      ValueError: there are messages and the tokenizer has no chat template.
+    """
+    if not turns:
+        ids = tokenizer.encode_prompt(prompt)
+    elif isinstance(tokenizer, ChatTokenizer):
+        ids = tokenizer.encode_conversation(turns, prompt)
+    else:
+        raise ValueError(
+            f"the prompt is a conversation of {len(turns) + 1} messages; set chat.template, which "
+            "says how they are written"
+        )
+    return (*ids, *(tokenizer.encode(prefix) if prefix else ()))
 
 
 def collate_pairs(pairs: Sequence[PairIds], width: int) -> PairBatch:

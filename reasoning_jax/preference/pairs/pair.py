@@ -2,6 +2,9 @@
 
 import dataclasses
 
+Turn = tuple[str, str]
+"""(role, content) of a message."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
@@ -14,6 +17,8 @@ class Pair:
       complete: the responses go to their end, and end of sequence is trained. A single step is
         not complete: it must not teach a policy to stop.
       source: where the pair comes from, such as the id of its problem.
+      turns: messages before the prompt, which is the user's last one then; the chat template of
+        the run wraps them.
     """
 
     prompt: str
@@ -22,3 +27,4 @@ class Pair:
     prefix: str = ""
     complete: bool = True
     source: str = ""
+    turns: tuple[Turn, ...] = ()

@@ -8,26 +8,34 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reasoning_jax.preference.pairs.pair import Pair
-from reasoning_jax.tasks.records import parse_records, raw_text
+from reasoning_jax.preference.pairs.conversation import answered, messages, prompt_of, response_of
+from reasoning_jax.preference.pairs.malformed import STOP, whole_records
+from reasoning_jax.preference.pairs.pair import Pair, Turn
+from reasoning_jax.preference.pairs.scored_records import is_scored, scored_record
+from reasoning_jax.tasks.records import raw_text, scan_records
 
 
-def read_pairs(path: str | os.PathLike) -> tuple[Pair, ...]:
-    """Every pair of a file (JSON lines, also gzipped, or a JSON list), in its order.
+def read_pairs(path: str | os.PathLike, on_malformed: str = STOP) -> tuple[Pair, ...]:
+    """Every pair of a file (JSON lines, also gzipped, a JSON list, or Parquet), in its order.
 
     Layouts, by the fields of each record:
 
     - TRL's explicit prompt: texts ``prompt``, ``chosen``, ``rejected``;
     - TRL's implicit prompt: ``chosen`` and ``rejected`` begin alike, and what they share up to
       the last blank is the prompt;
-    - either with lists of messages ``{"role", "content"}`` in place of texts, of one user message
-      and one answer, which the run's chat template then wraps (UltraFeedback's layout too);
+    - either with lists of messages ``{"role", "content"}`` in place of texts, of any number of
+      turns that both sides share up to the assistant's last, which the run's chat template then
+      wraps; also binarised UltraFeedback, which repeats the user's message as a text;
+    - scored responses (``read_scored``, UltraFeedback's own layout): the best against the worst;
     - Step-DPO: ``prompt``, ``initial_reason_steps`` and the steps ``chosen`` and ``rejected``.
 
+    Args:
+      on_malformed: "stop" raises on broken records; "skip" warns of them, by line, and goes on.
+
     Raises:
-      ValueError: naming file, line or entry and fault of a broken record.
+      ValueError: naming file, line or entry and fault of broken records.
     """
-    return parse_records(pathlib.Path(path), _pair)
+    return whole_records(path, scan_records(pathlib.Path(path), pair_record), on_malformed)
 
 
 def write_pairs(path: str | os.PathLike, pairs: Iterable[Pair]) -> None:
@@ -36,61 +44,69 @@ def write_pairs(path: str | os.PathLike, pairs: Iterable[Pair]) -> None:
     unfinished = path.with_name(path.name + ".tmp")
     with open(unfinished, "w", encoding="utf-8") as lines:
         for pair in pairs:
-            record = dataclasses.asdict(pair)
-            record["initial_reason_steps"] = record.pop("prefix")
-            lines.write(json.dumps(record) + "\n")
+            lines.write(json.dumps(as_record(pair)) + "\n")
     unfinished.replace(path)
 
 
-def _pair(record: Mapping[str, Any]) -> Pair:
+def as_record(pair: Pair) -> dict[str, Any]:
+    """A pair as JSON, its prefix under Step-DPO's name for it."""
+    record = dataclasses.asdict(pair)
+    record["initial_reason_steps"] = record.pop("prefix")
+    return record
+
+
+def pair_record(record: Mapping[str, Any]) -> Pair:
+    """A record in one of the layouts of ``read_pairs``; ValueError names what is wrong."""
+    source = str(record.get("source", ""))
     if "initial_reason_steps" in record:
         names = ("prompt", "chosen", "rejected", "initial_reason_steps")
-        pair = Pair(*(raw_text(record, name) for name in names), complete=False)
-        if record.get("complete") is True:
-            pair = dataclasses.replace(pair, complete=True)
+        complete = record.get("complete") is True
+        turns = _own_turns(record)
+        pair = Pair(*(raw_text(record, name) for name in names), complete, source, turns)
+    elif is_scored(record):
+        pair = dataclasses.replace(scored_record(record).best_against_worst(), source=source)
     elif isinstance(record.get("chosen"), list):
-        prompt, chosen, rejected = _messages(record)
-        pair = Pair(prompt, chosen, rejected)
+        turns, prompt, chosen, rejected = _conversations(record)
+        pair = Pair(prompt, chosen, rejected, source=source, turns=turns)
     elif "prompt" in record:
-        pair = Pair(*(raw_text(record, name) for name in ("prompt", "chosen", "rejected")))
+        turns, prompt = prompt_of(record)
+        sides = (response_of(record, name) for name in ("chosen", "rejected"))
+        pair = Pair(prompt, *sides, source=source, turns=turns)
     else:
-        pair = _implicit(raw_text(record, "chosen"), raw_text(record, "rejected"))
+        pair = _implicit(raw_text(record, "chosen"), raw_text(record, "rejected"), source)
     for name in ("prompt", "chosen", "rejected"):
         if not getattr(pair, name).strip():
             raise ValueError(f"the {name} is empty")
     if pair.chosen == pair.rejected:
         raise ValueError(f"chosen and rejected are both {pair.chosen!r}; there is no preference")
-    return dataclasses.replace(pair, source=str(record.get("source", "")))
+    return pair
 
 
-def _implicit(chosen: str, rejected: str) -> Pair:
+def _own_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
+    turns = record.get("turns", [])
+    pairs = isinstance(turns, list) and all(isinstance(t, list) and len(t) == 2 for t in turns)
+    if not pairs or not all(isinstance(part, str) for turn in turns for part in turn):
+        raise ValueError(f"expected a list of [role, content] 'turns', got {turns!r}")
+    return tuple((role, content) for role, content in turns)
+
+
+def _implicit(chosen: str, rejected: str, source: str) -> Pair:
     alike = itertools.takewhile(lambda sides: sides[0] == sides[1], zip(chosen, rejected))
     shared = "".join(character for character, _ in alike)
     # Not within a word: a tokenizer would see other ids than in the whole text.
     start = max(shared.rfind(blank) for blank in (" ", "\n")) + 1
-    return Pair(shared[:start], chosen[start:], rejected[start:])
+    return Pair(shared[:start], chosen[start:], rejected[start:], source=source)
 
 
-def _messages(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(prompt, chosen, rejected), each side of one user message and one answer."""
+def _conversations(record: Mapping[str, Any]) -> tuple[tuple[Turn, ...], str, str, str]:
+    """(earlier messages, prompt, chosen, rejected) of sides that are lists of messages."""
     # UltraFeedback repeats the user's message as a text beside the conversations that hold it.
-    asked = _conversation(record, "prompt") if isinstance(record.get("prompt"), list) else []
-    sides = [asked + _conversation(record, name) for name in ("chosen", "rejected")]
-    for side in sides:
-        roles = [role for role, _ in side]
-        if roles != ["user", "assistant"]:
-            raise ValueError(
-                f"the messages of a side have roles {roles}; one of the user and one of the "
-                "assistant are read"
-            )
-    (user, chosen), (other, rejected) = ([content for _, content in side] for side in sides)
-    if user != other:
-        raise ValueError(f"the sides answer different prompts, {user!r} and {other!r}")
-    return user, chosen, rejected
-
-
-def _conversation(record: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
-    messages = record.get(name)
-    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise ValueError(f"expected a list of messages {name!r}, got {messages!r}")
-    return [(raw_text(message, "role"), raw_text(message, "content")) for message in messages]
+    begun = messages(record, "prompt") if isinstance(record.get("prompt"), list) else []
+    sides = [answered(begun + messages(record, name)) for name in ("chosen", "rejected")]
+    (turns, user, chosen), (others, other, rejected) = sides
+    if (turns, user) != (others, other):
+        raise ValueError(
+            f"the sides answer different prompts, {[*turns, user]!r} and {[*others, other]!r}; "
+            "they may differ in the assistant's last message alone"
+        )
+    return turns, user, chosen, rejected
