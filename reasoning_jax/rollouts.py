@@ -33,6 +33,11 @@ class Rollouts:
       step_mask: [B, S] bool, or None.
       step_rewards: [B, S] float32, or None.
       token_rewards: [B, T] float32 dense process reward, or None.
+      greedy_rewards: [B] float32 reward of the greedy answer to the row's prompt, or None.
+      model_rewards: [B] float32 score of the row by a reward model, or None.
+      tool_calls: [B] int32 calls of tools, or None.
+      extracted: [B] bool, an answer could be read, or None.
+      clusters: [B] int32, equal for rows of a group whose answers are the same, or None.
     """
 
     tokens: jax.Array
@@ -51,6 +56,11 @@ class Rollouts:
     step_mask: jax.Array | None = None
     step_rewards: jax.Array | None = None
     token_rewards: jax.Array | None = None
+    greedy_rewards: jax.Array | None = None
+    model_rewards: jax.Array | None = None
+    tool_calls: jax.Array | None = None
+    extracted: jax.Array | None = None
+    clusters: jax.Array | None = None
 
     @property
     def loss_mask(self) -> jax.Array:

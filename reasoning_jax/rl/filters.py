@@ -3,6 +3,8 @@
 import jax
 
 from reasoning_jax.rl import groups
+from reasoning_jax.rl.needs import require
+from reasoning_jax.rl.rewards.empo import entropy_band
 from reasoning_jax.types import Rollouts
 
 
@@ -26,6 +28,19 @@ def accuracy_band(rollouts: Rollouts, *, low: float = 0.2, high: float = 0.8) ->
     accuracy = groups.mean(rollouts.correct == 1, rollouts.group_ids, taking_part)
     rounding = 1e-6  # 4/5 is not below 0.8 in floating point
     return taking_part & (accuracy >= low - rounding) & (accuracy <= high + rounding)
+
+
+def cluster_entropy_band(
+    rollouts: Rollouts, *, low: float = 0.0, high: float = float("inf")
+) -> jax.Array:
+    """Rows of groups whose answers have low < entropy < high, in nats (EMPO's thresholds).
+
+    Public code has ``high`` = log(group size) alone, which leaves out groups of all-different
+    answers; groups of one answer have entropy 0 and are out.
+    """
+    require(rollouts, "cluster_entropy_band", "clusters")
+    group = rollouts.group_ids, rollouts.row_mask
+    return entropy_band(rollouts.clusters, *group, low=low, high=high)
 
 
 def judged(rollouts: Rollouts) -> jax.Array:

@@ -7,7 +7,17 @@ advantages. Their count stays in the denominator, so that dropping tokens makes 
 import jax
 import jax.numpy as jnp
 
-from reasoning_jax.rl.numerics import MAX_LOG_RATIO, importance_ratio, log_ratio
+from reasoning_jax.rl.numerics import (
+    MAX_LOG_RATIO,
+    at_least_float32,
+    importance_ratio,
+    log_ratio,
+)
+
+
+def uncorrected(old_logprobs: jax.Array, sampler_logprobs: jax.Array, mask: jax.Array) -> jax.Array:
+    """1 on every token: sampler and trainer are taken for one policy."""
+    return jnp.where(mask, jnp.ones_like(at_least_float32(old_logprobs)), 0)
 
 
 def truncated_importance(

@@ -6,15 +6,14 @@ A step ends at its ``step_ends`` and begins after the end of the step before; en
 import jax
 import jax.numpy as jnp
 
+from reasoning_jax.rl.needs import require
 from reasoning_jax.rl.numerics import at_least_float32
 from reasoning_jax.types import Rollouts
 
 
 def require_steps(rollouts: Rollouts, reader: str) -> None:
-    """Raises ValueError where a step field is None, naming the function that reads it."""
-    for field in ("step_rewards", "step_ends", "step_mask"):
-        if getattr(rollouts, field) is None:
-            raise ValueError(f"rollouts.{field} is None; label the steps before {reader}")
+    """Raises MissingField where a step field is None, naming the function that reads it."""
+    require(rollouts, reader, "step_rewards", "step_ends", "step_mask")
 
 
 def steps_taking_part(rollouts: Rollouts) -> jax.Array:

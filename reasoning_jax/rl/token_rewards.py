@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from reasoning_jax.rl.kl import k1
+from reasoning_jax.rl.needs import require
 from reasoning_jax.rl.numerics import at_least_float32
 from reasoning_jax.types import Rollouts
 
@@ -25,15 +26,14 @@ def token_rewards(rollouts: Rollouts, *, kl_coef: float = 0.0) -> jax.Array:
     log-probabilities the sampler's stand for them. A dense reward that is None counts as 0.
 
     Raises:
-      ValueError: ``kl_coef`` is not 0 and there are no reference log-probabilities.
+      MissingField: ``kl_coef`` is not 0 and there are no reference log-probabilities.
     """
     mask = rollouts.loss_mask
     rewards = at_last_token(rollouts.rewards, mask)
     if rollouts.token_rewards is not None:
         rewards += jnp.where(mask, at_least_float32(rollouts.token_rewards), 0)
     if kl_coef:
-        if rollouts.ref_logprobs is None:
-            raise ValueError(f"kl_coef is {kl_coef}, but rollouts.ref_logprobs is None")
+        require(rollouts, f"kl_coef {kl_coef}", "ref_logprobs")
         old = rollouts.old_logprobs
         old = rollouts.sampler_logprobs if old is None else old
         rewards -= kl_coef * k1(old, rollouts.ref_logprobs, mask)

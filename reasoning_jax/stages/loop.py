@@ -25,11 +25,14 @@ class StepResult:
       metrics: flat names; values may still be on their way from the device.
       samples: rows for ``samples/*.jsonl``.
       tokens: tokens processed, for the speed.
+      remember: what the stage must know of the step when it is taken up again, as JSON; it
+        enters ``progress``.
     """
 
     metrics: dict[str, Any]
     samples: list[dict]
     tokens: int
+    remember: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +130,7 @@ def run_loop(
     with progress(schedule.steps, name, step, console) as bar, StopSignals() as signals:
         while step < schedule.steps and not stopped:
             state, result = advance(state, next(batches), step)
+            memory = {**memory, **result.remember}
             step += 1
             clock.count(result.tokens)
             last = step == schedule.steps

@@ -43,7 +43,11 @@ def test_advantages_of_outcomes_alone(make_rollouts, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["pure", "pure_step", "process_grpo", "tp_grpo", "prime", "prime_whitened", "ppo", "t1"]
+    "name",
+    [
+        *("pure", "pure_step", "process_grpo", "tp_grpo", "prime", "prime_whitened", "ppo", "t1"),
+        "remax",
+    ],
 )
 def test_advantages_that_need_more_say_so(make_rollouts, name):
     found = function({"name": f"{ROOM}.advantages.{name}"}, "advantage")

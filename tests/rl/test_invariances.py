@@ -20,9 +20,7 @@ ADVANTAGES = {
     "leave_one_out": rl.advantages.leave_one_out,
     "opo": rl.advantages.opo,
     "gpg": rl.advantages.gpg,
-    "remax": lambda rollouts: rl.advantages.remax(
-        rollouts, rl.at_least_float32(rollouts.rewards) / 3 + 0.2
-    ),
+    "remax": rl.advantages.remax,
     "reinforce_plus_plus_baseline": rl.advantages.reinforce_plus_plus_baseline,
     "best_of_group": rl.advantages.best_of_group,
     "pass_at_k": functools.partial(rl.advantages.pass_at_k, k=2),
@@ -164,6 +162,7 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
         step_rewards=floats(ROWS, STEPS),
         values=floats(ROWS, TOKENS),
         token_rewards=floats(ROWS, TOKENS) / 3,
+        greedy_rewards=jnp.asarray(rewards / 3 + 0.2, dtype),
     )
     return rollouts, old + 0.7 * floats(ROWS, TOKENS)
 
@@ -194,6 +193,7 @@ def poison(rollouts, logprobs, value):
         step_rewards=jnp.where(no_step, value, rollouts.step_rewards),
         values=jnp.where(padding, value, rollouts.values),
         token_rewards=jnp.where(padding, value, rollouts.token_rewards),
+        greedy_rewards=jnp.where(out, value, rollouts.greedy_rewards),
     )
     return poisoned, jnp.where(padding, value, logprobs)
 
@@ -332,7 +332,7 @@ def test_only_the_current_logprobs_carry_gradient(batch):
 
     fields = (
         *("rewards", "old_logprobs", "ref_logprobs", "step_rewards"),
-        *("values", "token_rewards", "sampler_logprobs"),
+        *("values", "token_rewards", "sampler_logprobs", "greedy_rewards"),
     )
     constants = {field: getattr(rollouts, field) for field in fields}
     for gradient in jax.tree.leaves(jax.grad(total, argnums=(0, 1))(constants, 1.0)):

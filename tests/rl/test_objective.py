@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reasoning_jax.rl import k2, k3, policy_losses, token_mean
+from reasoning_jax.rl import k2, k3, policy_losses, token_mean, truncated_importance
 from reasoning_jax.rl.objective import Objective, PolicyBatch
 
 LOGPROBS = jnp.array([[0.0, -1.0, -2.0], [-0.5, -1.5, jnp.nan]])
 ENTROPY = jnp.array([[9.0, 0.6, 0.4], [0.2, 0.8, jnp.nan]])
 MASK = [[0, 1, 1], [1, 1, 0]]
+COEFFICIENTS = {"kl_coef": jnp.full(2, 0.1), "entropy_coef": jnp.full(2, 0.01)}
 ADVANTAGES = jnp.array([[5.0, 1.0, 1.0], [-2.0, -2.0, 5.0]])
 
 
@@ -24,7 +25,7 @@ def make_batch(make_rollouts):
 
 
 def no_kl(logprobs, ref_logprobs, mask):
-    raise AssertionError("called although kl_coef is 0")
+    raise AssertionError("called although there is no kl_coef")
 
 
 def test_policy_loss_alone(make_batch):
@@ -35,9 +36,9 @@ def test_policy_loss_alone(make_batch):
 
 def test_terms_add_up(make_batch):
     ref = jnp.array([[0.0, -1.2, -1.6], [-0.5, -2.5, 0.0]])
-    objective = Objective(policy_losses.reinforce, k2, kl_coef=0.1, entropy_coef=0.01)
+    objective = Objective(policy_losses.reinforce, k2)
     # d²/2 of d = 0.2, -0.4, 0, 1: 0.02, 0.08, 0, 0.5, mean 0.15; entropies' mean 0.5.
-    loss = objective(LOGPROBS, ENTROPY, make_batch(ref_logprobs=ref))
+    loss = objective(LOGPROBS, ENTROPY, make_batch(ref_logprobs=ref).replace(**COEFFICIENTS))
     assert loss == pytest.approx(-0.25 + 0.1 * 0.15 - 0.01 * 0.5)
 
 
@@ -50,8 +51,8 @@ def test_weights_are_used_as_given(make_batch):
 
 def test_rows_that_left_are_in_no_term(make_batch):
     ref = jnp.array([[0.0, -1.2, -1.6], [jnp.nan] * 3])
-    batch = make_batch(ref_logprobs=ref, row_mask=jnp.array([True, False]))
-    objective = Objective(policy_losses.reinforce, k2, kl_coef=0.1, entropy_coef=0.01)
+    batch = make_batch(ref_logprobs=ref, row_mask=jnp.array([True, False])).replace(**COEFFICIENTS)
+    objective = Objective(policy_losses.reinforce, k2)
     # Tokens 1 and 2 of row 0: (1 + 2)/2, (0.02 + 0.08)/2, (0.6 + 0.4)/2.
     loss = objective(LOGPROBS, ENTROPY, batch)
     assert loss == pytest.approx(1.5 + 0.1 * 0.05 - 0.01 * 0.5)
@@ -65,12 +66,12 @@ def test_old_logprobs_enter_the_ratio(make_batch):
 
 
 def test_without_old_logprobs_the_policy_is_its_own(make_batch):
-    objective = Objective(policy_losses.clip, k3, kl_coef=0.3, entropy_coef=0.1)
+    objective = Objective(policy_losses.clip, k3)
     ref = jnp.full((2, 3), -1.0)
     entropy = jnp.where(jnp.isnan(ENTROPY), 0, ENTROPY)
 
     def value_and_grad(**fields):
-        batch = make_batch(ref_logprobs=ref, **fields)
+        batch = make_batch(ref_logprobs=ref, **fields).replace(**COEFFICIENTS)
         return jax.value_and_grad(lambda logprobs: objective(logprobs, entropy, batch))(LOGPROBS)
 
     implicit, implicit_grad = value_and_grad()
@@ -88,3 +89,21 @@ def test_no_gradient_goes_through_the_policy_as_its_own_old_one(make_batch):
     gradient = jax.grad(lambda logprobs: objective(logprobs, ENTROPY, make_batch()))(logprobs)
     # At ratio 1 it is -A / N; that of exp(logprobs - logprobs) would be 0.
     np.testing.assert_allclose(gradient, -ADVANTAGES * jnp.array(MASK) / 4)
+
+
+def test_correction_scales_the_policy_loss_alone(make_batch):
+    # Ratios of trainer and sampler e, e² and 1, e held at 2: -A logp = 1, 2, -1, -3.
+    sampler = jnp.array([[0.0, -2.0, -4.0], [-0.5, -1.5, jnp.nan]])
+    batch = make_batch(sampler_logprobs=sampler).replace(entropy_coef=jnp.full(2, 0.01))
+    objective = Objective(policy_losses.reinforce, no_kl, truncated_importance)
+    loss = objective(LOGPROBS, ENTROPY, batch)
+    assert loss == pytest.approx((2 * 1 + 2 * 2 - 1 - 3) / 4 - 0.01 * 0.5)
+
+
+def test_selected_tokens_reach_the_policy_loss(make_batch):
+    selected = jnp.array([[False, True, False], [False, True, False]])
+    old = LOGPROBS - jnp.log(jnp.array([[1.0, 1.1, 0.9], [1.1, 0.9, 1.0]]))
+    batch = make_batch(old_logprobs=old).replace(selected=selected)
+    loss = Objective(policy_losses.clip_cov, no_kl)(LOGPROBS, ENTROPY, batch)
+    # A = 1: 0, -0.9; A = -2: 2.2, 0.
+    assert loss == pytest.approx((-0.9 + 2.2) / 4)

@@ -47,8 +47,10 @@ def test_gpg_makes_up_for_groups_that_teach_nothing(make_rollouts):
 
 
 def test_remax(make_rollouts):
-    rollouts = make_rollouts(rewards=[1.0, 0.0, 0.5], mask=[[0, 1], [1, 1], [1, 0]])
-    found = advantages.remax(rollouts, jnp.array([1.0, 1.0, 0.0]))
+    greedy = jnp.array([1.0, 1.0, 0.0])
+    mask = [[0, 1], [1, 1], [1, 0]]
+    rollouts = make_rollouts(rewards=[1.0, 0.0, 0.5], mask=mask, greedy_rewards=greedy)
+    found = advantages.remax(rollouts)
     np.testing.assert_allclose(found, [[0, 0], [-1, -1], [0.5, 0]])
 
 

@@ -129,7 +129,7 @@ def test_pure_capped_case(worked, make_rollouts):
 
 
 def test_pure_names_the_missing_field(make_rollouts):
-    with pytest.raises(ValueError, match="step_rewards is None; label the steps before PURE"):
+    with pytest.raises(ValueError, match="step_rewards is None; PURE needs it"):
         advantages.pure(make_rollouts(rewards=[1.0, 0.0]))
 
 

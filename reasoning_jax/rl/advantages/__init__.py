@@ -1,6 +1,6 @@
 """Advantage estimators: Rollouts -> [B, T] float32, 0 off ``loss_mask``, without gradient.
 
-``gae`` takes arrays and gives returns too; ``remax`` also takes the greedy answers' rewards.
+``gae`` takes arrays and gives returns too.
 """
 
 from reasoning_jax.rl.advantages.best_of_group import best_of_group

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from reasoning_jax.rl.advantages.gae import gae
+from reasoning_jax.rl.needs import require
 from reasoning_jax.rl.token_rewards import token_rewards
 from reasoning_jax.rl.whiten import whiten
 from reasoning_jax.types import Rollouts
@@ -17,10 +18,9 @@ def ppo(
     The returns that the values are fitted to are those of ``gae``, before whitening.
 
     Raises:
-      ValueError: there are no values.
+      MissingField: there are no values.
     """
-    if rollouts.values is None:
-        raise ValueError("rollouts.values is None; ppo needs a value model")
+    require(rollouts, "ppo", "values")
     rewards = token_rewards(rollouts, kl_coef=kl_coef)
     mask = rollouts.loss_mask
     advantages, _ = gae(rewards, rollouts.values, mask, gamma=gamma, lam=lam)

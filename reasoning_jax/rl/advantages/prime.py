@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from reasoning_jax.rl import groups
 from reasoning_jax.rl.advantages.rloo import rloo
+from reasoning_jax.rl.needs import require
 from reasoning_jax.rl.numerics import at_least_float32
 from reasoning_jax.rl.returns import returns_to_go
 from reasoning_jax.rl.whiten import whiten
@@ -20,7 +21,7 @@ def prime(rollouts: Rollouts, *, gamma: float = 1.0) -> jax.Array:
     [B, T] float32; 0 in a group of one.
 
     Raises:
-      ValueError: there are no token rewards.
+      MissingField: there are no token rewards.
     """
     rewards, means = _rewards_and_means(rollouts)
     group = rollouts.group_ids, rollouts.row_mask
@@ -44,8 +45,7 @@ def prime_whitened(rollouts: Rollouts, *, gamma: float = 1.0) -> jax.Array:
 
 
 def _rewards_and_means(rollouts: Rollouts) -> tuple[jax.Array, jax.Array]:
-    if rollouts.token_rewards is None:
-        raise ValueError("rollouts.token_rewards is None; PRIME needs those of a reward model")
+    require(rollouts, "PRIME", "token_rewards")
     mask = rollouts.loss_mask
     rewards = jnp.where(mask, at_least_float32(rollouts.token_rewards), 0)
     return rewards, rewards.sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1)

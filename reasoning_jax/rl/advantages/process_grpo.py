@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from reasoning_jax.rl import groups
+from reasoning_jax.rl.steps import require_steps
 from reasoning_jax.types import Rollouts
 
 
@@ -16,12 +17,9 @@ def process_grpo(rollouts: Rollouts, *, ddof: int = 1, eps: float = 1e-6) -> jax
     nothing to be compared with.
 
     Raises:
-      ValueError: a step field is None.
+      MissingField: a step field is None.
     """
-    for field in ("step_rewards", "step_ends", "step_mask"):
-        if getattr(rollouts, field) is None:
-            raise ValueError(f"rollouts.{field} is None; label the steps before process_grpo")
-
+    require_steps(rollouts, "process_grpo")
     compared = groups.size(rollouts.group_ids, rollouts.row_mask) > 1
     step_mask = rollouts.step_mask & compared[:, None]
     group_ids = jnp.broadcast_to(rollouts.group_ids[:, None], step_mask.shape)

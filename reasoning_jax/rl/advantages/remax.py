@@ -3,15 +3,19 @@
 import jax
 
 from reasoning_jax.rl.advantages.spread import spread
+from reasoning_jax.rl.needs import require
 from reasoning_jax.rl.numerics import at_least_float32
 from reasoning_jax.types import Rollouts
 
 
-def remax(rollouts: Rollouts, greedy_rewards: jax.Array) -> jax.Array:
-    """Reward - reward of the greedy answer to the row's prompt, [B, T] float32.
+def remax(rollouts: Rollouts) -> jax.Array:
+    """Reward - ``greedy_rewards`` of the row's prompt, [B, T] float32.
 
-    ``greedy_rewards`` is [B], one number per row; it stands apart because a greedy answer is
-    not a sample to learn from.
+    The greedy answer is not a sample to learn from, so it is no row of its own.
+
+    Raises:
+      MissingField: there are no rewards of greedy answers.
     """
-    advantages = at_least_float32(rollouts.rewards) - at_least_float32(greedy_rewards)
+    require(rollouts, "remax", "greedy_rewards")
+    advantages = at_least_float32(rollouts.rewards) - at_least_float32(rollouts.greedy_rewards)
     return spread(advantages, rollouts.loss_mask)

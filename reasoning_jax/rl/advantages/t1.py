@@ -7,6 +7,7 @@ from reasoning_jax.rl import groups
 from reasoning_jax.rl.advantages.rloo import rloo
 from reasoning_jax.rl.advantages.spread import spread
 from reasoning_jax.rl.kl import k1
+from reasoning_jax.rl.needs import require
 from reasoning_jax.types import Rollouts
 
 
@@ -17,10 +18,9 @@ def t1(rollouts: Rollouts, *, kl_coef: float = 2e-4) -> jax.Array:
     the sampler's stand for them.
 
     Raises:
-      ValueError: there are no reference log-probabilities.
+      MissingField: there are no reference log-probabilities.
     """
-    if rollouts.ref_logprobs is None:
-        raise ValueError("rollouts.ref_logprobs is None; t1 needs a reference policy")
+    require(rollouts, "t1", "ref_logprobs")
     old = rollouts.old_logprobs
     old = rollouts.sampler_logprobs if old is None else old
     kl = k1(old, rollouts.ref_logprobs, rollouts.loss_mask).sum(axis=1)

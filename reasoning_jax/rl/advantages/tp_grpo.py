@@ -27,7 +27,7 @@ def tp_grpo(
     0; ``correct`` says which solutions are right. Constant groups keep r_o = 0 exactly.
 
     Raises:
-      ValueError: a step field is None.
+      MissingField: a step field is None.
     """
     require_steps(rollouts, "tp_grpo")
     group = rollouts.group_ids, rollouts.row_mask

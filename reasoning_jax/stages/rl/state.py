@@ -1,0 +1,59 @@
+"""The device state of the stage, and how a checkpoint brings it back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import optax
+from flax import struct
+
+from reasoning_jax.stages.loop import Position
+from reasoning_jax.stages.stage import Stage
+from reasoning_jax.training.state import TrainState, abstract_state, create_state
+
+
+@struct.dataclass
+class RLState(TrainState):
+    """A TrainState of the policy, and what else changes from step to step.
+
+    Attributes:
+      reference: trained tree of a reference policy that moves, or None where it stays.
+    """
+
+    reference: Any = None
+
+    @property
+    def policy(self) -> TrainState:
+        """The policy alone."""
+        return TrainState(self.step, self.params, self.opt_state)
+
+    def with_policy(self, policy: TrainState) -> "RLState":
+        """The same state around another policy."""
+        return self.replace(step=policy.step, params=policy.params, opt_state=policy.opt_state)
+
+
+def begin(
+    stage: Stage,
+    params: dict | None,
+    optimizer: optax.GradientTransformation,
+    batches: Iterator,
+    progress: dict,
+) -> Position:
+    """A fresh start around ``params``, or the position of the checkpoint being resumed."""
+    context = stage.context
+    moving = stage.config.reference.every > 0
+    if stage.resumed is None:
+        policy = create_state(context.trainable, params, optimizer)
+        # Read back, not shared: updates give the policy's arrays away.
+        reference = context.restore(stage.first_number) if moving else None
+        return Position(_of(policy, reference), 0, progress)
+    number = stage.resumed["number"]
+    policy = abstract_state(context.trainable, optimizer)
+    abstract = _of(policy, policy.params if moving else None)
+    batches.set_state(stage.resumed["iterator"])
+    restored = context.checkpoints.training(number, abstract.replace(params=None))
+    state = restored.replace(params=context.checkpoints.params(number, abstract.params))
+    return Position(state, stage.resumed["step"], stage.resumed["progress"])
+
+
+def _of(policy: TrainState, reference: Any) -> RLState:
+    return RLState(policy.step, policy.params, policy.opt_state, reference)
