@@ -1,52 +1,83 @@
-"""Runs a benchmark suite: prints a table and appends JSON lines to OUT/SUITE.jsonl.
+"""Runs a benchmark suite beside peers and writes OUT/SUITE.jsonl, .md and .svg.
 
-python -m launch.bench --suite=verification --out=runs/bench
+python -m launch.bench --suite=sample --peer=transformers --peer=tunix --out=runs/bench
+
+Peers are packages that are installed apart; --peer_python=tunix=PATH names an interpreter that has
+them. Figures are medians of alternating runs on the same model and work. --against=FILE compares
+ratios to peers with stored ones and ends with status 1 where one fell by more than a tenth.
 """
 
 from launch import environment  # isort: skip  (before jax starts)
 
 import importlib
-import json
 import pathlib
-import platform
-import time
+import sys
 
 from absl import flags
 
+from reasoning_jax.bench.settings import PEERS, Settings
+from reasoning_jax.bench.shapes import SHAPES
+
 SUITES = {
-    "verification": "reasoning_jax.bench.verification",
+    "energy": "reasoning_jax.bench.energy",
+    "sample": "reasoning_jax.bench.sample",
+    "update": "reasoning_jax.bench.update",
+    "verify": "reasoning_jax.bench.verify",
 }
-"""Modules with ``run() -> rows``, a row a flat dictionary."""
+"""Modules with ``run(settings) -> (rows, about)``, a row a flat dictionary."""
 
 SUITE = flags.DEFINE_enum("suite", None, sorted(SUITES), "What to measure.", required=True)
-OUT = flags.DEFINE_string("out", None, "Folder for the JSON lines.", required=True)
+OUT = flags.DEFINE_string("out", None, "Folder for the results.", required=True)
+PEER = flags.DEFINE_multi_enum("peer", [], PEERS, "Who takes part beside us; repeat it for more.")
+PEER_PYTHON = flags.DEFINE_multi_string(
+    "peer_python", [], "Interpreter of the peers, or NAME=PATH of one; by default this one."
+)
+SHAPE = flags.DEFINE_enum("shape", "small", list(SHAPES), "Sizes of the model.")
+ROUNDS = flags.DEFINE_integer("rounds", 3, "Runs of every contestant.", lower_bound=1)
+CASE = flags.DEFINE_multi_string("case", [], "Only this case of the suite; repeat it for more.")
+AGAINST = flags.DEFINE_string("against", None, "File of stored ratios to hold against.")
+SAVE = flags.DEFINE_string("save", None, "File to store the ratios in.")
 
 
 def main(argv: list[str]) -> None:
-    """Measures, writes, prints."""
+    """Measures, writes, prints, compares."""
     del argv
-    folder = pathlib.Path(OUT.value)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = importlib.import_module(SUITES[SUITE.value]).run()
-    stamp = {"suite": SUITE.value, "time": time.time(), "machine": platform.machine()}
-    path = folder / f"{SUITE.value}.jsonl"
-    with path.open("a") as lines:
-        lines.writelines(json.dumps(stamp | row) + "\n" for row in rows)
-    show(rows)
-    print(f"appended to {path}")
+    from reasoning_jax.bench import gate, results, table
+
+    out = pathlib.Path(OUT.value)
+    stored = gate.read(AGAINST.value) if AGAINST.value else {}
+    settings = Settings(
+        shape=SHAPE.value,
+        folders=out / "models",
+        peers=tuple(PEER.value),
+        pythons=_pythons(PEER_PYTHON.value),
+        rounds=ROUNDS.value,
+        cases=tuple(CASE.value),
+    )
+    rows, about = importlib.import_module(SUITES[SUITE.value]).run(settings)
+    table.show(rows)
+    for path in results.write(out, SUITE.value, SHAPE.value, rows, about):
+        print(f"wrote {path}")
+    measured = gate.ratios(SUITE.value, SHAPE.value, rows)
+    if SAVE.value:
+        gate.save(SAVE.value, measured)
+    if falls := gate.falls(measured, stored):
+        print("ratios that fell by more than a tenth:", *falls, sep="\n  ", file=sys.stderr)
+        sys.exit(1)
 
 
-def show(rows: list[dict]) -> None:
-    """Prints the rows as one table; columns are the keys of the first row."""
-    import rich.console
-    import rich.table
-
-    table = rich.table.Table()
-    for name in rows[0]:
-        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
-    for row in rows:
-        table.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()))
-    rich.console.Console(width=140).print(table)
+def _pythons(values: list[str]) -> dict[str, str]:
+    """Interpreters by peer, from PATH for all of them and NAME=PATH for one."""
+    found = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals:
+            found = {**dict.fromkeys(PEERS, value), **found}
+        elif name not in PEERS:
+            raise ValueError(f"--peer_python={value}: no peer {name!r}; one of {', '.join(PEERS)}")
+        else:
+            found[name] = path
+    return found
 
 
 if __name__ == "__main__":
