@@ -28,7 +28,7 @@ COLOURS = ("#2f80c8", "#d9772b", "#2a9d7f", "#c2528b", "#8a7fd1", "#9a8f3c")
 INK = "#0f1419"
 """Text and axes; an SVG made for a page takes the colour of the page's text instead."""
 
-_STYLE = {
+STYLE = {
     "font.family": "sans-serif",
     "font.size": 9,
     "svg.fonttype": "none",
@@ -310,7 +310,7 @@ def to_svg(figure: "Figure") -> str:
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     # The salt of clip path ids is fixed, so that equal runs give equal pages.
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": "reasoning_jax"}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "reasoning_jax"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
@@ -333,7 +333,7 @@ def _figure(
     from matplotlib.figure import Figure
 
     height = 2.3
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
         axes = figure.add_axes((0.48 / width, 0.5 / height, 1 - 0.56 / width, 1 - 0.7 / height))
         draw(axes, timeline)

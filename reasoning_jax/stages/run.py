@@ -37,6 +37,30 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
       RuntimeError: a stage did not reach what the next one needs.
       Interrupted: asked to end; a checkpoint was left.
     """
+    context, modules = check(config, workdir)
+    workdir = context.workdir
+    context = context.with_outputs().with_frozen()
+    try:
+        _run_stages(context, modules)
+        _export(context)
+    finally:
+        context.verifier.close()
+        context.checkpoints.close()
+        context.log.close()
+        metrics = workdir / "metrics.jsonl"
+        if is_main_process() and metrics.exists() and metrics.stat().st_size:
+            print(f"report: {write_report(workdir)}", flush=True)
+
+
+def check(config: ConfigDict, workdir: str | os.PathLike) -> tuple[Context, dict]:
+    """What a run is made of, after checking all of its config; writes nothing.
+
+    Returns:
+      The context, without outputs, and the module of every stage by name.
+
+    Raises:
+      ValueError, FileNotFoundError: something cannot work.
+    """
     if "://" in str(workdir):
         raise ValueError(
             f"workdir {workdir} is remote; mount the bucket as a folder (launch/tpu_pod.sh does)"
@@ -51,17 +75,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> None:
             module.validate(context, config[name])
         except ValueError as error:
             raise ValueError(f"config.{name}: {error}") from error
-    context = context.with_outputs().with_frozen()
-    try:
-        _run_stages(context, modules)
-        _export(context)
-    finally:
-        context.verifier.close()
-        context.checkpoints.close()
-        context.log.close()
-        metrics = workdir / "metrics.jsonl"
-        if is_main_process() and metrics.exists() and metrics.stat().st_size:
-            print(f"report: {write_report(workdir)}", flush=True)
+    return context, modules
 
 
 def _run_stages(context: Context, modules: dict) -> None:

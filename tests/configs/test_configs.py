@@ -1,0 +1,40 @@
+"""Every recipe and every study loads, and all of its keys and functions are known."""
+
+import importlib
+import pathlib
+
+import job
+import pytest
+
+from launch.resolve import resolve
+from launch.study import load_study
+from reasoning_jax.stages.recipe import stage_modules
+
+CONFIGS = job.REPOSITORY / "configs"
+# Bases of others, without a recipe of their own.
+BASES = ("chains",)
+RECIPES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in BASES)
+STUDIES = sorted((CONFIGS / "studies").glob("*.py"))
+
+
+def chosen(recipe: str) -> list[str]:
+    """The recipe as ``--config`` takes it, alone and with each variant it lists."""
+    variants = getattr(importlib.import_module(f"configs.{recipe}"), "VARIANTS", ())
+    return [
+        f"configs/{recipe}.py" + (f":{variant}" if variant else "") for variant in ("", *variants)
+    ]
+
+
+@pytest.mark.parametrize("config", [name for recipe in RECIPES for name in chosen(recipe)])
+def test_every_recipe_loads_and_knows_its_keys(config):
+    resolved = resolve([f"--config={config}"])
+    assert list(stage_modules(resolved)) == list(resolved.stages)
+    assert resolved.is_locked and resolved.header
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_names_recipes_that_exist(path: pathlib.Path):
+    study = load_study(str(path), [])
+    for arm in study.arms.values():
+        config = resolve(arm.flags())
+        assert tuple(config.stages[: len(study.shared)]) == study.shared
