@@ -13,12 +13,14 @@ EMBEDDED = {
     "knights": "reasoning_jax.tasks.knights:Knights",
     "dag": "reasoning_jax.tasks.dag:Dag",
     "bigchain": "reasoning_jax.tasks.bigchain:BigChain",
+    "markov": "reasoning_jax.tasks.markov:Markov",
 }
 
 # Read from a folder, or a file, in their official formats.
 FILE_BACKED = {
     "gsm8k": "reasoning_jax.tasks.gsm8k:GSM8K",
     "questions": "reasoning_jax.tasks.questions:questions",
+    "text": "reasoning_jax.tasks.plain_text:PlainText",
     "math500": "reasoning_jax.tasks.math_sets:math500",
     "math_train": "reasoning_jax.tasks.math_sets:math_train",
     "math_perturb_simple": "reasoning_jax.tasks.math_sets:math_perturb_simple",
