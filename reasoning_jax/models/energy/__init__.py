@@ -6,7 +6,6 @@ from reasoning_jax.models.energy.loss import (
     EnergyRows,
     loss_autodiff,
     loss_truncated,
-    loss_two_phase,
     loss_unrolled,
 )
 from reasoning_jax.models.energy.model import EnergyModel
@@ -15,6 +14,7 @@ from reasoning_jax.models.energy.streams import (
     EnergyContext,
     candidate_energy,
     embed_candidates,
+    embedded_energy,
     encode,
     energy,
 )
@@ -27,6 +27,7 @@ from reasoning_jax.models.energy.thinking import (
     think,
     think_until,
 )
+from reasoning_jax.models.energy.two_phase import loss_two_phase
 
 __all__ = [
     "CANDIDATE_ATTENTION",
@@ -42,6 +43,7 @@ __all__ = [
     "candidate_energy",
     "draw_start",
     "embed_candidates",
+    "embedded_energy",
     "encode",
     "energy",
     "energy_param_shardings",

@@ -1,4 +1,4 @@
-"""Cross-entropy of what thinking arrives at, and four ways to its gradient.
+"""Cross-entropy of what thinking arrives at, and ways to its gradient.
 
 Each loss is (model, params, batch, start, thinking) -> (scalar, EnergyRows), to be given to
 ``jax.value_and_grad``:
@@ -19,18 +19,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from reasoning_jax.models.energy.model import EnergyModel
-from reasoning_jax.models.energy.streams import EnergyContext, candidate_energy, encode
+from reasoning_jax.models.energy.streams import EnergyContext, encode
 from reasoning_jax.models.energy.thinking import (
     Start,
     Step,
     Thinking,
     descend,
-    step_noise,
-    step_sizes,
 )
 from reasoning_jax.models.logprobs import score_logits
 
@@ -87,85 +84,6 @@ def loss_unrolled(
     return _mean_over_steps(model, params, batch, start, thinking, lambda candidates: candidates)
 
 
-def loss_two_phase(
-    model: EnergyModel, params: dict, batch: EnergyBatch, start: Start, thinking: Thinking
-) -> tuple[jax.Array, EnergyRows]:
-    """Value and gradient of ``loss_autodiff`` without reverse over reverse.
-
-    With v = dCE/dy' at y' = y - size dE/dy, the gradient of a step is that of
-    -size <v, dE/dy> where v and y are constants, and <v, dE/dy> is the derivative of E along
-    v: one forward derivative, which reverse mode differentiates once. Gradients are made along
-    with the steps, and add up.
-    """
-
-    @jax.custom_vjp
-    def loss(params: dict) -> tuple[jax.Array, EnergyRows]:
-        return loss_autodiff(model, params, batch, start, thinking)
-
-    def forward(params: dict):
-        value, rows, grads = _two_phase(model, params, batch, start, thinking)
-        return (value, rows), grads
-
-    def backward(grads: dict, cotangents: tuple[jax.Array, EnergyRows]) -> tuple[dict]:
-        return (jax.tree.map(lambda grad: grad * cotangents[0], grads),)
-
-    loss.defvjp(forward, backward)
-    return loss(params)
-
-
-def _two_phase(
-    model: EnergyModel, params: dict, batch: EnergyBatch, start: Start, thinking: Thinking
-) -> tuple[jax.Array, EnergyRows, dict]:
-    """Value, rows and gradient; gradients add up along the steps, nothing is kept of a step."""
-    context, through_context = jax.vjp(
-        lambda params: encode(model, params, batch.tokens, batch.segment_ids), params
-    )
-
-    def along(params, keys_and_values, candidates, cotangent, steps_B) -> jax.Array:
-        keys, values = keys_and_values
-        seen = context.replace(keys=keys, values=values)
-
-        def energies(candidates: jax.Array) -> jax.Array:
-            return candidate_energy(model, params, seen, candidates, steps_B)
-
-        direction = step_sizes(params, start.step_scales) * cotangent
-        return -jnp.sum(jax.jvp(energies, (candidates,), (direction,))[1])
-
-    def refine(carry, xs):
-        candidates, grads = carry
-        t, weight_B = xs
-        steps_B = jnp.full_like(start.n_steps, t)
-        step, nll_B, rows = _step(
-            model, params, batch, context, candidates, steps_B, start, thinking
-        )
-
-        def weighted_nll(candidates: jax.Array) -> jax.Array:
-            return weight_B @ _nll(candidates, batch)
-
-        noisy = candidates + step_noise(model, steps_B, start, thinking)
-        cotangent = jax.grad(weighted_nll)(step.candidates)
-        streams = (params, (context.keys, context.values))
-        added = jax.grad(along, argnums=(0, 1))(*streams, noisy, cotangent, steps_B)
-        grads = jax.tree.map(jnp.add, grads, added)
-        return (step.candidates, grads), (weight_B @ nll_B, rows)
-
-    zeros = jax.tree.map(jnp.zeros_like, (params, (context.keys, context.values)))
-    steps = (jnp.arange(thinking.steps), _step_weights(start, thinking))
-    (_, (of_params, of_context)), (values, rows) = jax.lax.scan(
-        refine, (start.candidates, zeros), steps, unroll=thinking.unroll
-    )
-    keys, values_of_context = of_context
-    cotangents = jax.tree.map(_no_gradient, context).replace(keys=keys, values=values_of_context)
-    (from_context,) = through_context(cotangents)
-    grads = jax.tree.map(jnp.add, of_params, from_context)
-    return jnp.sum(values), _rows_first(rows), grads
-
-
-def _no_gradient(x: jax.Array) -> np.ndarray:
-    """The cotangent of an array of integers."""
-    return np.zeros(x.shape, jax.dtypes.float0)
-
-
 def loss_truncated(
     model: EnergyModel, params: dict, batch: EnergyBatch, start: Start, thinking: Thinking
 ) -> tuple[jax.Array, EnergyRows]:
@@ -194,7 +112,7 @@ def loss_truncated(
     def insert(before_SxB: jax.Array, at_last_B: jax.Array) -> jax.Array:
         return jnp.where(is_last, at_last_B, jnp.pad(before_SxB, ((0, 1), (0, 0))))
 
-    return jnp.sum(nll_B), _rows_first(jax.tree.map(insert, rows, last))
+    return jnp.sum(nll_B), rows_first(jax.tree.map(insert, rows, last))
 
 
 def _mean_over_steps(
@@ -218,9 +136,9 @@ def _mean_over_steps(
 
     if model.decoder.remat:
         refine = jax.checkpoint(refine, prevent_cse=False)
-    steps = (jnp.arange(thinking.steps), _step_weights(start, thinking))
+    steps = (jnp.arange(thinking.steps), step_weights(start, thinking))
     _, (values, rows) = jax.lax.scan(refine, start.candidates, steps, unroll=thinking.unroll)
-    return jnp.sum(values), _rows_first(rows)
+    return jnp.sum(values), rows_first(rows)
 
 
 def _step(
@@ -235,33 +153,33 @@ def _step(
 ) -> tuple[Step, jax.Array, EnergyRows]:
     """A step, the weighted negative log-likelihood [B] after it, and what to report of it [B]."""
     step = descend(model, params, context, candidates, steps_B, start, thinking)
-    nll_B = _nll(step.candidates, batch)
+    nll_B = nll(step.candidates, batch)
     rows = EnergyRows(
-        nll_B, _weighted(step.energies, batch.weights), _weighted(step.slope, batch.weights)
+        nll_B, weighted(step.energies, batch.weights), weighted(step.slope, batch.weights)
     )
     moving_B = steps_B < start.n_steps
     rows = jax.tree.map(lambda x: jnp.where(moving_B, jax.lax.stop_gradient(x), 0), rows)
     return step, nll_B, rows
 
 
-def _step_weights(start: Start, thinking: Thinking) -> jax.Array:
+def step_weights(start: Start, thinking: Thinking) -> jax.Array:
     """[steps, B] share of each step in the mean over the steps of its row."""
     taken = jnp.arange(thinking.steps)[:, None] < start.n_steps
     return taken / jnp.maximum(start.n_steps, 1).astype(jnp.float32)
 
 
-def _nll(candidates: jax.Array, batch: EnergyBatch) -> jax.Array:
+def nll(candidates: jax.Array, batch: EnergyBatch) -> jax.Array:
     """[B] weighted negative log-likelihood of the targets."""
     counts = batch.weights > 0
     logits = jnp.where(counts[:, :, None], candidates, 0)
     targets = jnp.where(counts, batch.targets, 0)
-    return _weighted(-score_logits(logits, targets).logprobs, batch.weights)
+    return weighted(-score_logits(logits, targets).logprobs, batch.weights)
 
 
-def _weighted(values: jax.Array, weights: jax.Array) -> jax.Array:
+def weighted(values: jax.Array, weights: jax.Array) -> jax.Array:
     """[B, T] -> [B]; what stands where the weight is 0 does not matter."""
     return jnp.sum(jnp.where(weights > 0, values, 0) * weights, axis=1)
 
 
-def _rows_first(rows: EnergyRows) -> EnergyRows:
+def rows_first(rows: EnergyRows) -> EnergyRows:
     return jax.tree.map(jnp.transpose, rows)

@@ -91,19 +91,28 @@ def candidate_energy(
     Args:
       steps_B: index of the step of thinking that each row is at; chooses its landscape.
     """
+    if context.segment_ids is not None:
+        candidates = jnp.where((context.segment_ids > 0)[:, :, None], candidates, 0)
+    x = embed_candidates(model, params, candidates)
+    return embedded_energy(model, params, context, x, steps_B)
+
+
+def embedded_energy(
+    model: EnergyModel, params: dict, context: EnergyContext, x: jax.Array, steps_B: jax.Array
+) -> jax.Array:
+    """``candidate_energy`` [B, T] of candidates that ``embed_candidates`` made, [B, T, M].
+
+    Nothing here is as large as the vocabulary.
+    """
     decoder = model.decoder
     c = decoder.config
-    real = None if context.segment_ids is None else context.segment_ids > 0
-    if real is not None:
-        candidates = jnp.where(real[:, :, None], candidates, 0)
-    x = embed_candidates(model, params, candidates)
     landscape_B = jnp.minimum(steps_B, model.landscapes - 1)
     x = x + params["landscape_embedding"][landscape_B].astype(x.dtype)[:, None]
 
     def attend(slides: bool | jax.Array, context_kv) -> Attend:
         window = c.sliding_window
         if window is not None:
-            everything = candidates.shape[1] + 1
+            everything = x.shape[1] + 1
             window = jnp.where(slides, window, everything) if any(c.slides) else None
 
         def over_context(q, k, v):
@@ -125,7 +134,9 @@ def candidate_energy(
     x, _ = _layers(model, params, x, context.positions + 1, (context.keys, context.values), attend)
     x = decoder.apply({"params": params["decoder"]}, x, method="normalize")
     energies = head_logits(params["head"], x)[..., 0]
-    return energies if real is None else jnp.where(real, energies, 0)
+    if context.segment_ids is None:
+        return energies
+    return jnp.where(context.segment_ids > 0, energies, 0)
 
 
 def embed_candidates(model: EnergyModel, params: dict, candidates: jax.Array) -> jax.Array:

@@ -108,9 +108,10 @@ def draw_start(model: EnergyModel, thinking: Thinking, keys_B: jax.Array, length
     """
     spread = thinking.step_size_spread
     rows = jax.vmap(lambda key: jax.random.split(key, 4))(keys_B)
-    noise = _noise(model, rows[:, 0], length)
+    columns = jnp.arange(length)
+    noise = _noise(model, rows[:, 0], columns)
     uniform = jax.vmap(lambda keys: jax.vmap(jax.random.uniform)(keys))(
-        _position_keys(rows[:, 1], length)
+        _position_keys(rows[:, 1], columns)
     )
     n_steps = jax.vmap(
         lambda key: jax.random.randint(key, (), thinking.fewest, thinking.steps + 1)
@@ -217,7 +218,8 @@ def descend(
     Args:
       steps_B: index of the step of each row.
     """
-    noisy = candidates + step_noise(model, steps_B, start, thinking)
+    columns = jnp.arange(candidates.shape[1])
+    noisy = candidates + step_noise(model, steps_B, start.keys, columns, thinking.langevin)
     slope, energies = energy_slope(model, params, context, noisy, steps_B)
     moved = noisy - step_sizes(params, start.step_scales) * slope
     moving = (steps_B < start.n_steps)[:, None, None]
@@ -250,27 +252,32 @@ def step_sizes(params: dict, scales_BxT: jax.Array) -> jax.Array:
 
 
 def step_noise(
-    model: EnergyModel, steps_B: jax.Array, start: Start, thinking: Thinking
+    model: EnergyModel, steps_B: jax.Array, keys_B: jax.Array, columns: jax.Array, scale: float
 ) -> jax.Array | float:
-    """Langevin noise of one step, [B, T, V]; not scaled by the step size."""
-    if thinking.langevin == 0:
+    """Langevin noise of one step at columns [T], [B, T, V]; not scaled by the step size.
+
+    Args:
+      keys_B: ``Start.keys``.
+      scale: standard deviation.
+    """
+    if scale == 0:
         return 0.0
-    keys_B = jax.vmap(jax.random.fold_in)(start.keys, steps_B)
-    return thinking.langevin * _noise(model, keys_B, start.candidates.shape[1])
+    of_step_B = jax.vmap(jax.random.fold_in)(keys_B, steps_B)
+    return scale * _noise(model, of_step_B, columns)
 
 
-def _noise(model: EnergyModel, keys_B: jax.Array, length: int) -> jax.Array:
+def _noise(model: EnergyModel, keys_B: jax.Array, columns: jax.Array) -> jax.Array:
     """Standard normal [B, T, V]."""
     decoder = model.decoder
 
     def normal(key: jax.Array) -> jax.Array:
         return jax.random.normal(key, (decoder.config.vocab_size,), jnp.float32)
 
-    noise = jax.vmap(jax.vmap(normal))(_position_keys(keys_B, length))
+    noise = jax.vmap(jax.vmap(normal))(_position_keys(keys_B, columns))
     return constrain(noise, decoder.mesh, "batch", None, "vocab")
 
 
-def _position_keys(keys_B: jax.Array, length: int) -> jax.Array:
+def _position_keys(keys_B: jax.Array, columns: jax.Array) -> jax.Array:
     """[B, T]."""
     at = jax.vmap(jax.random.fold_in, (None, 0))
-    return jax.vmap(at, (0, None))(keys_B, jnp.arange(length))
+    return jax.vmap(at, (0, None))(keys_B, columns)

@@ -18,6 +18,7 @@ from reasoning_jax.models.energy import (
     loss_two_phase,
     loss_unrolled,
     think,
+    two_phase,
 )
 from reasoning_jax.models.energy.thinking import descend
 
@@ -98,7 +99,8 @@ def test_each_step_is_differentiated_on_its_own(float64, make, batch):
 
 
 @pytest.mark.parametrize("name", ["plain", pytest.param("sliding", marks=pytest.mark.slow)])
-def test_two_phases_give_the_gradient_of_autodiff(float64, make, batch, name):
+def test_two_phases_give_the_gradient_of_autodiff(float64, make, batch, name, monkeypatch):
+    monkeypatch.setattr(two_phase, "PIECE", ROWS * 11)  # a piece is one column
     model, params = make(name, jnp.float64)
     start = start_of(model, RANDOM)
     found = gradient(loss_two_phase, model, params, batch, start, RANDOM)

@@ -14,6 +14,8 @@ from reasoning_jax.models.energy import (
     energy_param_shardings,
     init_energy_params,
     loss_autodiff,
+    loss_two_phase,
+    two_phase,
 )
 from reasoning_jax.parallel import make_mesh, put_batch
 
@@ -21,7 +23,9 @@ ROWS, LENGTH, VOCAB = 8, 6, 16
 
 
 @pytest.mark.slow
-def test_eight_devices_give_the_gradients_of_one():
+@pytest.mark.parametrize("loss_of", [loss_autodiff, loss_two_phase])
+def test_eight_devices_give_the_gradients_of_one(loss_of, monkeypatch):
+    monkeypatch.setattr(two_phase, "PIECE", 2 * LENGTH * VOCAB)
     config = preset("nano", VOCAB, {"d_model": 16, "n_heads": 2, "n_kv_heads": 2, "d_ff": 32})
     mesh = make_mesh(2, 2, 2)
     rng = np.random.default_rng(0)
@@ -40,7 +44,7 @@ def test_eight_devices_give_the_gradients_of_one():
             start = draw_start(model, thinking, jax.random.split(key, ROWS), LENGTH)
 
             def loss(params):
-                return loss_autodiff(model, params, batch, start, thinking)
+                return loss_of(model, params, batch, start, thinking)
 
             (value, rows), grads = jax.value_and_grad(loss, has_aux=True)(params)
             if mesh is not None:
