@@ -18,17 +18,29 @@ from reasoning_jax.preference.diagnostics import pair_scalars
 from reasoning_jax.preference.info_nca import info_nca
 from reasoning_jax.preference.kto import kl_estimate, kto
 from reasoning_jax.preference.nca import nca
+from reasoning_jax.preference.packed import PackedPairs, packed_pair_logprobs, segment_sums
+from reasoning_jax.preference.scored import ScoredBatch, scored_log_ratios, scored_scalars
+from reasoning_jax.preference.singles import SingleBatch, log_ratios, single_scalars
 
 __all__ = [
+    "PackedPairs",
     "PairBatch",
     "PairLogprobs",
+    "ScoredBatch",
+    "SingleBatch",
     "info_nca",
     "kl_estimate",
     "kto",
+    "log_ratios",
     "nca",
+    "packed_pair_logprobs",
     "pair_logprobs",
     "pair_losses",
     "pair_mean",
     "pair_scalars",
     "response_logprobs",
+    "scored_log_ratios",
+    "scored_scalars",
+    "segment_sums",
+    "single_scalars",
 ]

@@ -111,5 +111,5 @@ def pair_logprobs(logprobs: jax.Array, batch: PairBatch) -> PairLogprobs:
 
 
 def pair_mean(row_mask: jax.Array) -> jax.Array:
-    """1/N on each of the N pairs that take part. [B] bool -> [B] float32."""
+    """1/N on each of the N pairs that take part. [B] or [R, P] bool -> float32 of that shape."""
     return row_mask / jnp.maximum(jnp.sum(row_mask), 1).astype(jnp.float32)

@@ -1,21 +1,32 @@
 """Where a preference stage gets its pairs: a file, or the policy's own right and wrong answers."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+from reasoning_jax.functions import function
+from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import (
+    Numbered,
     Pair,
-    cut_at_step,
+    Separated,
     encode_pair,
-    first_step,
     outcome_pairs,
     read_pairs,
-    step_pairs,
 )
-from reasoning_jax.sampling import Sampler, SamplingParams
+from reasoning_jax.preference.pipeline import (
+    ExactJudge,
+    Trace,
+    assemble,
+    collect,
+    grader,
+    locate,
+    rectify,
+    whole_pairs,
+)
+from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.types import Completion, Problem, Verdict
+from reasoning_jax.stages.generators import check_generator
 
 
 class PairSource(Protocol):
@@ -71,7 +82,7 @@ class SampledOutcomes:
 
     def validate(self, context: Context) -> None:
         """ValueError unless the problems are there and prompts and responses fit the context."""
-        _check(context, self.split, self.problems, self.max_tokens)
+        check_problems(context, self.split, self.problems, self.max_tokens)
         SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
@@ -81,7 +92,8 @@ class SampledOutcomes:
             max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
         )
         prompts = [problem.prompt for problem in problems]
-        graded = _graded(context, context.sampler(trained).stream(prompts, sampling), problems)
+        grade = grader(context.verifier, context.task)
+        graded = grade(problems, context.sampler(trained).stream(prompts, sampling))
         return tuple(
             pair
             for problem, row in zip(problems, graded)
@@ -107,6 +119,11 @@ class SampledSteps:
       n, temperature, max_tokens: of sampling.
       corrections: continuations sampled from the prefix of a wrong response.
       separator: ends a step.
+      step_word: where it is given, steps begin with it and their number instead: ``Step 1:``.
+      mistakes: wrong responses of one problem that are corrected.
+      most: pairs of one problem; 0 is all.
+      corrector: names what writes the corrections, a function of `stages.generators` with its
+        keywords; empty for the policy itself.
     """
 
     split: str = "train"
@@ -116,100 +133,63 @@ class SampledSteps:
     max_tokens: int = 32
     corrections: int = 8
     separator: str = "\n"
+    step_word: str = ""
+    mistakes: int = 1
+    most: int = 0
+    corrector: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def validate(self, context: Context) -> None:
         """ValueError unless the problems are there, prompts and responses fit the context."""
         # A continuation may be as long as the response whose prefix it follows.
-        _check(context, self.split, self.problems, 2 * self.max_tokens)
+        check_problems(context, self.split, self.problems, 2 * self.max_tokens)
         for n in (self.n, self.corrections):
             SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=n)
         problem = context.task.problem(self.split, 0)
         context.task.step_labels(problem, problem.solution or "")
+        for name, least in (("mistakes", 1), ("most", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"source.{name} is {getattr(self, name)}; at least {least}")
+        if self.corrector:
+            check_generator(self.corrector, "source.corrector")
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
-        """The pairs of the first wrong response to each problem."""
+        """The pairs of the first wrong responses to each problem."""
+        return assemble(self.traces(context, trained, seed), self.most)
+
+    def traces(self, context: Context, trained: dict, seed: int) -> list[Trace]:
+        """The corrected mistakes that the pairs are made of."""
         problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        sampler = context.sampler(trained)
+        own = LocalGenerator(context.sampler(trained), context.tokenizer)
         sampling = SamplingParams(
             max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
         )
-        prompts = [problem.prompt for problem in problems]
-        graded = _graded(context, sampler.stream(prompts, sampling), problems)
-        errors = [
-            (problem, *error)
-            for problem, row in zip(problems, graded)
-            if (error := self._first_error(context, problem, row)) is not None
-        ]
-        if not errors:
-            return ()
-        continued = self._continue(context, sampler, sampling, errors)
-        return tuple(
-            pair
-            for (problem, prefix, rejected), row in zip(errors, continued)
-            for pair in step_pairs(
-                problem.prompt,
-                prefix,
-                rejected,
-                [
-                    first_step(out.text[len(prefix) :], self.separator)
-                    for out, v in row
-                    if v.correct
-                ],
-                problem.id,
-            )
-        )
-
-    def _first_error(
-        self, context: Context, problem: Problem, row: Sequence[tuple[Completion, Verdict]]
-    ) -> tuple[str, str] | None:
-        """(prefix, first wrong step) of the first wrong response whose step is found."""
-        for out, verdict in row:
-            if verdict.correct is False:
-                index = context.task.step_labels(problem, out.text).first_error
-                try:
-                    prefix, step = cut_at_step(out.text, index, self.separator)
-                except ValueError:  # no wrong step, or steps the separator does not end
-                    continue
-                if step.strip():
-                    return prefix, step
-        return None
-
-    def _continue(
-        self,
-        context: Context,
-        sampler: Sampler,
-        sampling: SamplingParams,
-        errors: Sequence[tuple[Problem, str, str]],
-    ) -> list[list[tuple[Completion, Verdict]]]:
-        """What the policy writes after each prefix, prefix included, and its verdicts."""
-        tokenizer = context.tokenizer
-        prompts = [
-            [
-                *tokenizer.encode_prompt(problem.prompt),
-                *(tokenizer.encode(prefix) if prefix else []),
-            ]
-            for problem, prefix, _ in errors
-        ]
+        steps = Numbered(self.step_word) if self.step_word else Separated(self.separator)
+        grade = grader(context.verifier, context.task)
+        found = collect(own, grade, problems, sampling)
+        found = locate(ExactJudge(context.task), steps, problems, found, self.mistakes)
         # Another seed than that of the responses: the same draws would make the same mistake.
-        sampling = dataclasses.replace(sampling, n=self.corrections, seed=sampling.seed + 1)
-
-        def whole() -> Iterator[tuple[int, list[Completion]]]:
-            for index, outs in sampler.stream(prompts, sampling):
-                prefix = errors[index][1]
-                yield index, [dataclasses.replace(out, text=prefix + out.text) for out in outs]
-
-        return _graded(context, whole(), [problem for problem, *_ in errors])
+        again = dataclasses.replace(sampling, n=self.corrections, seed=seed + 1)
+        writer = own
+        if self.corrector:
+            writer = function(self.corrector, "source.corrector")(context)
+        return rectify(writer, grade, steps, problems, found, again)
 
 
-def _graded(
-    context: Context, stream: Iterator[tuple[int, list[Completion]]], problems: Sequence[Problem]
-) -> list[list[tuple[Completion, Verdict]]]:
-    pending = context.verifier.start(context.task, problems, stream)
-    verdicts = context.verifier.finish(pending)
-    return [list(zip(outs, row)) for outs, row in zip(pending.completions, verdicts)]
+@dataclasses.dataclass(frozen=True)
+class CorrectedWholes(SampledSteps):
+    """The pairs of SampledSteps as whole responses: the corrected against the wrong one.
+
+    What DPO on whole answers learns from the same corrections; with the loss ``chosen_nll``,
+    imitation of the rectified responses.
+    """
+
+    def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
+        """Up to ``most`` pairs of each problem."""
+        return whole_pairs(self.traces(context, trained, seed), self.most)
 
 
-def _check(context: Context, split: str, problems: int, tokens: int) -> None:
+def check_problems(context: Context, split: str, problems: int, tokens: int) -> None:
+    """ValueError unless the problems are there and prompts and responses fit the context."""
     if context.tooling.toolbox is not None:
         raise ValueError("responses with calls of tools make no pairs of text; leave tools out")
     size = context.task.size(split)

@@ -4,9 +4,17 @@ import types
 
 import pytest
 
+from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import Pair, write_pairs
+from reasoning_jax.preference.pipeline import assemble
 from reasoning_jax.sampling import SamplingParams
-from reasoning_jax.stages.pair_sources import PairFile, SampledOutcomes, SampledSteps
+from reasoning_jax.stages import generators
+from reasoning_jax.stages.pair_sources import (
+    CorrectedWholes,
+    PairFile,
+    SampledOutcomes,
+    SampledSteps,
+)
 from reasoning_jax.tasks.modchain import ModChain
 from reasoning_jax.text import CharTokenizer
 from reasoning_jax.types import Completion
@@ -32,8 +40,8 @@ class Scripted:
         self.asked: list[tuple[list, SamplingParams]] = []
 
     def stream(self, prompts, sampling, prompt_ids=None):
+        script = self.continuations if self.asked else self.answers
         self.asked.append((prompts, sampling))
-        script = self.answers if isinstance(prompts[0], str) else self.continuations
         for index in reversed(range(len(prompts))):  # streams come in any order
             texts = script[index]
             yield (
@@ -96,9 +104,44 @@ def test_steps_pair_the_first_wrong_step_with_what_leads_to_the_answer(make_cont
     assert (sampling.n, sampling.seed) == (4, 4)
 
 
+def test_the_same_corrections_as_whole_responses(make_context):
+    a, b, c = truth(0)
+    wrong = spell([a, b + 1, c + 1])
+    rest = [spell([b, c]), spell([b, c]) + "~", spell([b + 2, c]), spell([b, c + 1])]
+    context = make_context([[wrong], [spell(truth(1))]], [rest])
+    source = CorrectedWholes(problems=2, n=1, corrections=4, separator=",", most=1)
+    problem = TASK.problem("train", 0)
+    assert source.pairs(context, {}, seed=3) == (
+        Pair(problem.prompt, spell([a, b, c]), wrong, source=problem.id),
+    )
+
+
+def test_another_model_corrects(make_context, monkeypatch):
+    a, b, c = truth(0)
+    other = Scripted([[spell([b, c])]], [])
+
+    def model_folder(context, *, folder):
+        return LocalGenerator(other, context.tokenizer, folder)
+
+    monkeypatch.setattr(generators, "model_folder", model_folder)
+    context = make_context([[spell([a, b + 1, c + 1])]])
+    corrector = {"name": "reasoning_jax.stages.generators.model_folder", "folder": "big"}
+    keywords = dict(problems=1, n=1, corrections=1, separator=",", max_tokens=8)
+    source = SampledSteps(**keywords, corrector=corrector)
+    with pytest.raises(FileNotFoundError, match=r"source\.corrector\.folder is 'big'"):
+        source.validate(context)
+    (trace,) = source.traces(context, {}, seed=3)
+    assert trace.made_by == {"collect": "own", "locate": "exact", "rectify": "big"}
+    problem = TASK.problem("train", 0)
+    assert assemble([trace]) == (
+        Pair(problem.prompt, str(b), spell([b + 1]), f"{a},", False, problem.id),
+    )
+
+
 def test_a_policy_that_is_always_right_gives_no_pairs(make_context):
     context = make_context([[spell(truth(0))]])
     assert SampledSteps(problems=1, separator=",").pairs(context, {}, 0) == ()
+    context = make_context([[spell(truth(0))]])
     assert SampledOutcomes(problems=1).pairs(context, {}, 0) == ()
 
 
@@ -129,6 +172,17 @@ def test_files_are_read_when_the_stage_is_checked(make_context, tmp_path):
         (SampledOutcomes(max_tokens=60), "exceed the context of 64"),
         (SampledSteps(max_tokens=30), "responses of up to 60 tokens exceed the context of 64"),
         (SampledSteps(max_tokens=8, corrections=0), "n is 0"),
+        (SampledSteps(max_tokens=8, mistakes=0), "source.mistakes is 0; at least 1"),
+        (
+            SampledSteps(max_tokens=8, corrector={"name": "reasoning_jax.stages.generators.none"}),
+            "source.corrector",
+        ),
+        (
+            SampledSteps(
+                max_tokens=8, corrector={"name": "reasoning_jax.stages.generators.completions"}
+            ),
+            "needs url, model",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(make_context, source, fault):

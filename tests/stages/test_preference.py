@@ -98,9 +98,9 @@ def test_a_run_taken_up_again_goes_on_bit_identically(pairs_file, tmp_path, monk
     config = make_config(pairs_file)
     run(config, tmp_path / "whole")
 
-    from reasoning_jax.stages import preference
+    from reasoning_jax.stages import responses
 
-    make_update, calls = preference.make_update, []
+    make_update, calls = responses.make_update, []
 
     def breaking(*args, **keywords):
         update = make_update(*args, **keywords)
@@ -113,7 +113,7 @@ def test_a_run_taken_up_again_goes_on_bit_identically(pairs_file, tmp_path, monk
 
         return counted
 
-    monkeypatch.setattr(preference, "make_update", breaking)
+    monkeypatch.setattr(responses, "make_update", breaking)
     with pytest.raises(_Stopped):
         run(config, tmp_path / "broken")
     monkeypatch.undo()

@@ -3,6 +3,7 @@
 from reasoning_jax.preference.pair_losses.apo_zero import apo_zero
 from reasoning_jax.preference.pair_losses.biased_nca import biased_nca
 from reasoning_jax.preference.pair_losses.cdpo import cdpo
+from reasoning_jax.preference.pair_losses.chosen_nll import chosen_nll
 from reasoning_jax.preference.pair_losses.dpo import dpo
 from reasoning_jax.preference.pair_losses.dpo_length_normalised import dpo_length_normalised
 from reasoning_jax.preference.pair_losses.dpo_nll import dpo_nll
@@ -19,6 +20,7 @@ __all__ = [
     "apo_zero",
     "biased_nca",
     "cdpo",
+    "chosen_nll",
     "dpo",
     "dpo_length_normalised",
     "dpo_nll",

@@ -44,10 +44,13 @@ def answered(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], str, str]:
 
 
 def prompt_of(record: Mapping[str, Any]) -> tuple[tuple[Turn, ...], str]:
-    """(earlier messages, text) of the field ``prompt``, a text or a list of messages."""
+    """(earlier messages, text) of the field ``prompt``, a text or a list of messages.
+
+    Beside a text, earlier messages may stand in ``turns``, as our own files have them.
+    """
     if isinstance(record.get("prompt"), list):
         return asked(messages(record, "prompt"))
-    return (), raw_text(record, "prompt")
+    return _own_turns(record), raw_text(record, "prompt")
 
 
 def response_of(record: Mapping[str, Any], name: str) -> str:
@@ -61,3 +64,11 @@ def response_of(record: Mapping[str, Any], name: str) -> str:
             "assistant is read"
         )
     return turns[0][1]
+
+
+def _own_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
+    turns = record.get("turns", [])
+    pairs = isinstance(turns, list) and all(isinstance(t, list) and len(t) == 2 for t in turns)
+    if not pairs or not all(isinstance(part, str) for turn in turns for part in turn):
+        raise ValueError(f"expected a list of [role, content] 'turns', got {turns!r}")
+    return tuple((role, content) for role, content in turns)

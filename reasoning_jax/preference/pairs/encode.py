@@ -1,11 +1,8 @@
-"""Pairs as ids, and many of them as the arrays of an update."""
+"""Responses and pairs of them as ids."""
 
 import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
-
-from reasoning_jax.preference.batch import PairBatch
 from reasoning_jax.preference.pairs.pair import Pair, Turn
 from reasoning_jax.text.chat_tokenizer import ChatTokenizer
 from reasoning_jax.text.tokenizer import Tokenizer
@@ -37,16 +34,37 @@ class PairIds:
         Raises:
           ValueError: not 0 < max_context < max_length.
         """
-        if not 0 < max_context < max_length:
-            raise ValueError(
-                f"max_context {max_context} and max_length {max_length}: the first must be above "
-                "0 and below the second"
-            )
+        _check_limits(max_length, max_context)
         if self.length <= max_length:
             return self
         context = self.context[-max_context:]
         room = max_length - len(context)
         return PairIds(context, self.chosen[:room], self.rejected[:room])
+
+
+@dataclasses.dataclass(frozen=True)
+class ResponseIds:
+    """A response as ids; no loss sees its ``context``."""
+
+    context: tuple[int, ...]
+    response: tuple[int, ...]
+
+    def __post_init__(self):
+        if not self.context or not self.response:
+            raise ValueError(f"{self} has an empty part; each needs at least one token")
+
+    @property
+    def length(self) -> int:
+        """Tokens of context and response."""
+        return len(self.context) + len(self.response)
+
+    def truncate(self, max_length: int, max_context: int) -> "ResponseIds":
+        """A response that is too long, cut as ``PairIds.truncate`` cuts a pair."""
+        _check_limits(max_length, max_context)
+        if self.length <= max_length:
+            return self
+        context = self.context[-max_context:]
+        return ResponseIds(context, self.response[: max_length - len(context)])
 
 
 def encode_pair(tokenizer: Tokenizer, pair: Pair) -> PairIds:
@@ -86,24 +104,17 @@ def encode_context(
     return (*ids, *(tokenizer.encode(prefix) if prefix else ()))
 
 
-def collate_pairs(pairs: Sequence[PairIds], width: int) -> PairBatch:
-    """NumPy PairBatch of the pairs, rows right-padded to ``width`` tokens.
+def encode_response(
+    tokenizer: Tokenizer, prompt: str, response: str, turns: Sequence[Turn] = ()
+) -> ResponseIds:
+    """Ids of a whole response, end of sequence included; errors as of ``encode_pair``."""
+    context = encode_context(tokenizer, prompt, turns)
+    return ResponseIds(context, (*tokenizer.encode(response), tokenizer.eos_id))
 
-    Raises:
-      ValueError: a pair is longer than ``width``.
-    """
-    tokens = np.zeros((len(pairs), 2, width), np.int32)
-    mask = np.zeros((len(pairs), 2, width), bool)
-    lengths = np.zeros((len(pairs), 2), np.int32)
-    for row, pair in enumerate(pairs):
-        if pair.length > width:
-            raise ValueError(
-                f"pair {row} has {pair.length} tokens, more than the {width} of a row; "
-                "truncate it, drop it or widen the rows"
-            )
-        for side, response in enumerate((pair.chosen, pair.rejected)):
-            ids = (*pair.context, *response)
-            tokens[row, side, : len(ids)] = ids
-            mask[row, side, len(pair.context) : len(ids)] = True
-            lengths[row, side] = len(ids)
-    return PairBatch(tokens, lengths, mask, row_mask=np.ones(len(pairs), bool))
+
+def _check_limits(max_length: int, max_context: int) -> None:
+    if not 0 < max_context < max_length:
+        raise ValueError(
+            f"max_context {max_context} and max_length {max_length}: the first must be above "
+            "0 and below the second"
+        )

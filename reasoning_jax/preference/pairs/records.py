@@ -2,16 +2,16 @@
 
 import dataclasses
 import itertools
-import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reasoning_jax.preference.pairs.conversation import answered, messages, prompt_of, response_of
 from reasoning_jax.preference.pairs.malformed import STOP, whole_records
 from reasoning_jax.preference.pairs.pair import Pair, Turn
 from reasoning_jax.preference.pairs.scored_records import is_scored, scored_record
+from reasoning_jax.preference.pairs.written import write_records
 from reasoning_jax.tasks.records import raw_text, scan_records
 
 
@@ -38,31 +38,34 @@ def read_pairs(path: str | os.PathLike, on_malformed: str = STOP) -> tuple[Pair,
     return whole_records(path, scan_records(pathlib.Path(path), pair_record), on_malformed)
 
 
-def write_pairs(path: str | os.PathLike, pairs: Iterable[Pair]) -> None:
-    """Writes JSON lines from which ``read_pairs`` gives the same pairs; the file appears whole."""
-    path = pathlib.Path(path)
-    unfinished = path.with_name(path.name + ".tmp")
-    with open(unfinished, "w", encoding="utf-8") as lines:
-        for pair in pairs:
-            lines.write(json.dumps(as_record(pair)) + "\n")
-    unfinished.replace(path)
+def write_pairs(
+    path: str | os.PathLike,
+    pairs: Sequence[Pair],
+    made_by: Sequence[Mapping[str, str]] | None = None,
+) -> None:
+    """Writes JSON lines from which ``read_pairs`` gives the same pairs; the file appears whole.
 
-
-def as_record(pair: Pair) -> dict[str, Any]:
-    """A pair as JSON, its prefix under Step-DPO's name for it."""
-    record = dataclasses.asdict(pair)
-    record["initial_reason_steps"] = record.pop("prefix")
-    return record
+    Args:
+      made_by: for each pair, which generators and judges made it; for who reads the file.
+    """
+    records = []
+    for row, pair in enumerate(pairs):
+        record = dataclasses.asdict(pair)
+        record["initial_reason_steps"] = record.pop("prefix")
+        if made_by is not None:
+            record["made_by"] = dict(made_by[row])
+        records.append(record)
+    write_records(path, records)
 
 
 def pair_record(record: Mapping[str, Any]) -> Pair:
     """A record in one of the layouts of ``read_pairs``; ValueError names what is wrong."""
     source = str(record.get("source", ""))
     if "initial_reason_steps" in record:
-        names = ("prompt", "chosen", "rejected", "initial_reason_steps")
+        turns, prompt = prompt_of(record)
+        names = ("chosen", "rejected", "initial_reason_steps")
         complete = record.get("complete") is True
-        turns = _own_turns(record)
-        pair = Pair(*(raw_text(record, name) for name in names), complete, source, turns)
+        pair = Pair(prompt, *(raw_text(record, name) for name in names), complete, source, turns)
     elif is_scored(record):
         pair = dataclasses.replace(scored_record(record).best_against_worst(), source=source)
     elif isinstance(record.get("chosen"), list):
@@ -80,14 +83,6 @@ def pair_record(record: Mapping[str, Any]) -> Pair:
     if pair.chosen == pair.rejected:
         raise ValueError(f"chosen and rejected are both {pair.chosen!r}; there is no preference")
     return pair
-
-
-def _own_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
-    turns = record.get("turns", [])
-    pairs = isinstance(turns, list) and all(isinstance(t, list) and len(t) == 2 for t in turns)
-    if not pairs or not all(isinstance(part, str) for turn in turns for part in turn):
-        raise ValueError(f"expected a list of [role, content] 'turns', got {turns!r}")
-    return tuple((role, content) for role, content in turns)
 
 
 def _implicit(chosen: str, rejected: str, source: str) -> Pair:

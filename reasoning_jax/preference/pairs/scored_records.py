@@ -1,13 +1,15 @@
 """Scored responses in the files that others write."""
 
+import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reasoning_jax.preference.pairs.conversation import prompt_of
 from reasoning_jax.preference.pairs.malformed import STOP, whole_records
 from reasoning_jax.preference.pairs.scored import Scored
+from reasoning_jax.preference.pairs.written import write_records
 from reasoning_jax.tasks.records import raw_text, scan_records, texts
 
 _OVERALL = "overall_score"
@@ -26,6 +28,11 @@ def read_scored(path: str | os.PathLike, on_malformed: str = STOP) -> tuple[Scor
       ValueError: naming file, line or entry and fault of broken records.
     """
     return whole_records(path, scan_records(pathlib.Path(path), scored_record), on_malformed)
+
+
+def write_scored(path: str | os.PathLike, scored: Iterable[Scored]) -> None:
+    """Writes JSON lines from which ``read_scored`` gives the same; the file appears whole."""
+    write_records(path, [dataclasses.asdict(entry) for entry in scored])
 
 
 def is_scored(record: Mapping[str, Any]) -> bool:

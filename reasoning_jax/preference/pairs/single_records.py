@@ -1,13 +1,15 @@
 """Judged single responses in the files that others write."""
 
+import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reasoning_jax.preference.pairs.conversation import prompt_of, response_of
 from reasoning_jax.preference.pairs.malformed import STOP, whole_records
 from reasoning_jax.preference.pairs.single import Single
+from reasoning_jax.preference.pairs.written import write_records
 from reasoning_jax.tasks.records import scan_records
 
 
@@ -21,6 +23,14 @@ def read_singles(path: str | os.PathLike, on_malformed: str = STOP) -> tuple[Sin
       ValueError: naming file, line or entry and fault of broken records.
     """
     return whole_records(path, scan_records(pathlib.Path(path), _single), on_malformed)
+
+
+def write_singles(path: str | os.PathLike, singles: Iterable[Single]) -> None:
+    """Writes JSON lines from which ``read_singles`` gives the same; the file appears whole."""
+    records = [dataclasses.asdict(single) for single in singles]
+    for record in records:
+        record["completion"], record["label"] = record.pop("response"), record.pop("desirable")
+    write_records(path, records)
 
 
 def _single(record: Mapping[str, Any]) -> Single:
