@@ -10,7 +10,8 @@ updates, so that ratios leave 1 and what clips them matters; there is no KL term
 Variants, after a colon: grpo (arXiv 2402.03300), dr_grpo (2503.20783), dapo (2503.14476), gspo
 (2507.18071), cispo (2506.13585), rloo (2402.14740), reinforce_pp and reinforce_pp_baseline
 (2501.03262), opo (2505.23585), gpg (2504.02546), sapo (2511.20347), gmpo (2507.20673), topr
-(2503.14286), dual_clip (1912.09729), pass_at_k (2508.10751), on_policy (grpo with one update).
+(2503.14286), dual_clip (1912.09729), pass_at_k (2508.10751), remax (2310.10505), clip_cov and
+kl_cov (2505.22617), on_policy (grpo with one update).
 ``small`` instead or behind, as in ``rloo,small``, is for continuous integration (40 s).
 Figures: docs/systems/grpo_family.md.
 """
@@ -57,6 +58,16 @@ def _topr(rl: ConfigDict) -> None:
     _choose(rl, named(f"{_RL}.advantages.w_reinforce", positive=1.0), "topr")
 
 
+def _clip_cov(rl: ConfigDict) -> None:
+    _choose(rl, loss="clip_cov")
+    rl.selection = named(f"{_RL}.policy_losses.covariances_in_band")
+
+
+def _kl_cov(rl: ConfigDict) -> None:
+    _choose(rl, loss="kl_cov")
+    rl.selection = named(f"{_RL}.policy_losses.highest_covariances")
+
+
 VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
     "grpo": lambda rl: _choose(rl, aggregate="seq_mean_token_mean"),
     "on_policy": lambda rl: _choose(rl, aggregate="seq_mean_token_mean"),
@@ -74,6 +85,9 @@ VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
     "topr": _topr,
     "dual_clip": lambda rl: _choose(rl, loss="dual_clip"),
     "pass_at_k": lambda rl: _choose(rl, named(f"{_RL}.advantages.pass_at_k", k=4)),
+    "remax": lambda rl: _choose(rl, "remax"),
+    "clip_cov": _clip_cov,
+    "kl_cov": _kl_cov,
 }
 
 

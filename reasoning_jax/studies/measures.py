@@ -7,9 +7,15 @@ import numpy as np
 from reasoning_jax.studies.study import Lines
 
 
-def last(stage: str, name: str) -> Callable[[Lines], float]:
-    """The last value of a metric in a stage."""
-    return lambda lines: series(lines, stage, name)[1][-1]
+def last(stage: str, name: str, absent: float | None = None) -> Callable[[Lines], float]:
+    """The last value of a metric in a stage; ``absent`` where it was never logged, if given."""
+
+    def of(lines: Lines) -> float:
+        if absent is not None and not any(name in line for line in lines if line["stage"] == stage):
+            return absent
+        return series(lines, stage, name)[1][-1]
+
+    return of
 
 
 def curve_mean(stage: str, name: str) -> Callable[[Lines], float]:

@@ -10,7 +10,7 @@ from reasoning_jax.tasks.generated import Generated, below, require, require_ari
 from reasoning_jax.tasks.labels import step_labels
 from reasoning_jax.types import Problem, StepLabels, Verdict
 
-WAYS = ("calls", "alone")
+WAYS = ("calls", "alone", "mixed")
 
 _NUMBER = re.compile(r"-?[0-9]{1,60}")
 # A call with the result that may stand after it, a value that is spelt out, or the answer.
@@ -35,7 +35,8 @@ class BigChain(Generated):
       digits: operands have at most so many digits, 1 to 6.
       operations: the operations to draw from, of ``+-*``.
       noise: chance that the teacher draws a digit of an operand at random.
-      way: how solutions come to their results, "calls" or "alone".
+      way: how solutions come to their results, "calls" or "alone"; "mixed" decides by the flip
+        of a coin at every step, so that what is called and what is worked out is left to learn.
     """
 
     name: ClassVar[str] = "bigchain"
@@ -75,9 +76,10 @@ class BigChain(Generated):
         for operator, operand in zip(operators, operands[1:]):
             truth.append(OPERATORS[operator](truth[-1], operand))
             shown = _misread(operand, random) if noise and random.random() < noise else operand
-            call = f"{{{value}{operator}{shown}}}"
+            calls = self.way == "calls" or (self.way == "mixed" and random.random() < 0.5)
+            call = f"{{{value}{operator}{shown}}}" if calls else ""
             value = OPERATORS[operator](value, shown)
-            pieces.append(f"{call if self.way == 'calls' else ''}{value};")
+            pieces.append(f"{call}{value};")
         return {
             "prompt": self.key(latent),
             "answer": str(truth[-1]),

@@ -14,6 +14,7 @@ CONFIGS = job.REPOSITORY / "configs"
 # Bases of others, without a recipe of their own.
 BASES = ("chains",)
 RECIPES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in BASES)
+SMALL = [name for name in RECIPES if "small" in (CONFIGS / f"{name}.py").read_text()]
 STUDIES = sorted((CONFIGS / "studies").glob("*.py"))
 
 
@@ -38,3 +39,15 @@ def test_every_study_names_recipes_that_exist(path: pathlib.Path):
     for arm in study.arms.values():
         config = resolve(arm.flags())
         assert tuple(config.stages[: len(study.shared)]) == study.shared
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", SMALL)
+def test_the_small_form_of_every_recipe_runs_from_its_one_command(recipe, tmp_path):
+    run = job.start(tmp_path / "run", settings=(f"--config=configs/{recipe}.py:small",))
+    job.finish(run)
+    lines = job.lines(tmp_path / "run")
+    stages = resolve([f"--config=configs/{recipe}.py:small"]).stages
+    assert list(dict.fromkeys(line["stage"] for line in lines)) == list(stages)
+    assert (tmp_path / "run/model/config.json").exists()
+    assert (tmp_path / "run/report.html").exists()

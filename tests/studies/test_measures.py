@@ -20,6 +20,8 @@ LINES = [
 
 def test_last_and_mean_of_a_curve():
     assert last("rl", "eval/pass@1")(LINES) == 0.8
+    assert last("sft", "calls", absent=0.0)(LINES) == 0.0
+    assert last("rl", "calls", absent=0.0)(LINES) == 2.0
     # Trapezia: (0.2 + 0.4)/2 * 2 + (0.4 + 0.8)/2 * 2 = 1.8 over 4 steps
     assert curve_mean("rl", "eval/pass@1")(LINES) == pytest.approx(0.45)
     assert curve_mean("sft", "eval/pass@1")(LINES) == 0.1

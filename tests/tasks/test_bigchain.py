@@ -126,3 +126,15 @@ def test_the_teacher_carries_on_what_it_misread():
 def test_impossible_knobs_are_refused(knobs, message):
     with pytest.raises(ValueError, match=message):
         BigChain(**knobs)
+
+
+def test_mixed_solutions_call_at_about_half_of_the_steps_and_are_right_throughout():
+    task = BigChain(length=3, digits=1, way="mixed", noise=0.0)
+    problems = [task.problem("train", index) for index in range(400)]
+    for problem in problems[:50]:
+        assert task.grade(problem, problem.solution).correct
+        assert all(task.step_labels(problem, problem.solution).valid)
+    calls = sum(problem.solution.count("{") for problem in problems)
+    assert 500 < calls < 700  # of 1200, sd 17
+    called = BigChain(length=3, digits=1, way="calls", noise=0.0).problem("train", 0)
+    assert called.prompt == problems[0].prompt
