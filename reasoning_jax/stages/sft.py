@@ -3,6 +3,8 @@
 Where the run has tools, results that solutions show are read and not trained.
 """
 
+from collections.abc import Iterator
+
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -22,6 +24,12 @@ from reasoning_jax.stages.blocks import (
     optimizer_block,
 )
 from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.examples import (
+    data_path,
+    encode_worked_example,
+    is_made_later,
+    read_examples,
+)
 from reasoning_jax.stages.loop import Decision, Schedule, StepResult, begin, run_loop
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text.packing import PackedRows
@@ -40,6 +48,9 @@ def default_config() -> ConfigDict:
     block.stage = "reasoning_jax.stages.sft"
     block.split = "train"
     block.examples = 0  # the first so many problems of the split; 0 is all
+    # A file of prompts and responses to imitate in place of the split's solutions, or the name of
+    # an earlier stage of this run that writes one (reasoning_jax.stages.curate).
+    block.data = ""
     block.row_tokens = 256  # length of a packed row
     block.drop_longer = False  # leave out examples longer than a row instead of refusing
     block.rows = 32  # packed rows per update
@@ -77,7 +88,8 @@ def validate(context: Context, block: ConfigDict) -> None:
         raise ValueError(f"gate.metric is {gate.metric!r}; choose one of {', '.join(GATES)}")
     if gate.metric and gate.after > block.steps:
         raise ValueError(f"gate.after {gate.after} lies behind the last of {block.steps} steps")
-    _packed(context, block, seed=0)
+    if not is_made_later(context, block.data):
+        _packed(context, block, seed=0)
 
 
 def run(stage: Stage, params: dict | None) -> dict:
@@ -185,21 +197,13 @@ def _loss(context: Context, block: ConfigDict):
 
 
 def _packed(context: Context, block: ConfigDict, seed: int) -> PackedRows:
-    size = context.task.size(block.split)
-    count = block.examples or size
-    if count > size:
-        raise ValueError(f"examples {count} exceeds the {size} problems of {block.split!r}")
     examples = []
-    for index in range(count):
-        problem = context.task.problem(block.split, index)
-        if problem.solution is None:
-            raise ValueError(f"problem {problem.id} has no solution to imitate")
-        example = context.tooling.example(context.tokenizer, problem)
+    for name, example in _examples(context, block):
         if len(example[0]) <= block.row_tokens:
             examples.append(example)
         elif not block.drop_longer:
             raise ValueError(
-                f"problem {problem.id} has {len(example[0])} tokens, more than row_tokens "
+                f"{name} has {len(example[0])} tokens, more than row_tokens "
                 f"{block.row_tokens}; raise it, or set drop_longer"
             )
     rows = pack_examples(examples, block.row_tokens, seed)
@@ -209,3 +213,23 @@ def _packed(context: Context, block: ConfigDict, seed: int) -> PackedRows:
             f"{block.rows}; lower rows or row_tokens"
         )
     return rows
+
+
+def _examples(
+    context: Context, block: ConfigDict
+) -> Iterator[tuple[str, tuple[list[int], list[bool]]]]:
+    """(what it is, ids and whether each is trained) of every example."""
+    if block.data:
+        entries = read_examples(data_path(context, block.data))
+        for place, entry in enumerate(entries[: block.examples or None], start=1):
+            yield f"example {place} of {block.data}", encode_worked_example(context, entry)
+        return
+    size = context.task.size(block.split)
+    count = block.examples or size
+    if count > size:
+        raise ValueError(f"examples {count} exceeds the {size} problems of {block.split!r}")
+    for index in range(count):
+        problem = context.task.problem(block.split, index)
+        if problem.solution is None:
+            raise ValueError(f"problem {problem.id} has no solution to imitate")
+        yield f"problem {problem.id}", context.tooling.example(context.tokenizer, problem)
