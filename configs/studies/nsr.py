@@ -3,16 +3,16 @@
 python -m launch.study --study=configs/studies/nsr.py --out=DIR
 """
 
-from configs.chains import WARM_UP
+from configs.chains import ENTROPY, compare
 from configs.nsr import VARIANTS
-from reasoning_jax.studies import Arm, Budget, Curve, Measure, Study, last
+from reasoning_jax.studies import Measure, Study, last
 
 
 def get_study() -> Study:
-    return Study(
-        name="nsr",
-        question="Does learning from wrong samples alone keep pass@k where right ones lose it?",
-        arms={name: Arm(f"configs/nsr.py:{name}") for name in VARIANTS},
+    return compare(
+        "nsr",
+        "Does learning from wrong samples alone keep pass@k where right ones lose it?",
+        VARIANTS,
         baseline="grpo",
         measures=(
             *(
@@ -20,13 +20,7 @@ def get_study() -> Study:
                 for k in (1, 4, 16, 64, 256)
             ),
             Measure("greedy", last("evaluate_rl", "eval/greedy")),
-            Measure("entropy at the end", last("rl", "rl/entropy"), unit="nats"),
+            ENTROPY,
         ),
-        budget=Budget("completions", stage="rl"),
-        curves=(
-            Curve("rl", "rl/entropy", "entropy", unit="nats"),
-            Curve("rl", "eval/pass@1", "pass@1"),
-        ),
-        shared=WARM_UP,
         pass_at_k=("evaluate_rl", "evaluate_sft"),
     )

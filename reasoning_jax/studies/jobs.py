@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
@@ -26,6 +27,7 @@ class _Running:
     process: subprocess.Popen
     slot: int
     log: IO[bytes]
+    claim: IO[str]
     started: float
 
 
@@ -37,8 +39,9 @@ def run_jobs(
 ) -> dict[str, str]:
     """Runs what has not finished yet; name -> why, of the jobs that failed.
 
-    A job that failed or was cut off before goes on from its last checkpoint. When the caller is
-    interrupted, the running ones are asked to end, which leaves checkpoints.
+    A job that failed or was cut off before goes on from its last checkpoint. One that another
+    study is running, a warm-up that both share, is waited for. When the caller is interrupted,
+    the running ones are asked to end, which leaves checkpoints.
 
     Args:
       prefix: words before the command, such as ``nice`` or ``srun --ntasks=1``.
@@ -61,15 +64,16 @@ def run_jobs(
             for job in [job for job in waiting if job.begins_with in failures]:
                 waiting.remove(job)
                 failures[job.name] = f"it begins with {job.begins_with}, which failed"
-            ready = [
-                job
-                for job in waiting
-                if not job.begins_with or is_finished(by_name[job.begins_with])
-            ]
-            for job in ready[: len(free)]:
+            for job in [job for job in waiting if _is_ready(job, by_name)]:
+                if not free or (claim := _claim(job)) is None:
+                    continue
                 waiting.remove(job)
+                if is_finished(job):  # by another study, meanwhile
+                    claim.close()
+                    continue
                 slot = free.pop(0)
-                running.append(_start(job, by_name.get(job.begins_with), prefix, slots[slot], slot))
+                first = by_name.get(job.begins_with)
+                running.append(_start(job, first, prefix, slots[slot], slot, claim))
                 tell(f"{job.name}: started")
             for one in list(running):
                 outcome = _reap(one)
@@ -85,7 +89,7 @@ def run_jobs(
                         f"{one.job.name}: done in {outcome['seconds']:.0f} s, "
                         f"{outcome['cpu_seconds']:.0f} CPU-seconds; {len(waiting)} wait"
                     )
-            time.sleep(0.05)
+            time.sleep(0.1)
     finally:
         for one in running:
             # A second signal would end it at once: its own session keeps Ctrl-C away from it.
@@ -106,12 +110,32 @@ def cpu_seconds(job: Job) -> float:
     return sum(attempt["cpu_seconds"] for attempt in _record(job)["attempts"])
 
 
+def _is_ready(job: Job, jobs: Mapping[str, Job]) -> bool:
+    return not job.begins_with or is_finished(jobs[job.begins_with])
+
+
+def _claim(job: Job) -> IO[str] | None:
+    """A lock on the job, held until it is closed; None where another study has it."""
+    job.workdir.parent.mkdir(parents=True, exist_ok=True)
+    file = open(_beside(job, ".claim"), "w")  # noqa: SIM115  (held open: closing gives it up)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
 def _start(
-    job: Job, first: Job | None, prefix: Sequence[str], cores: set[int], slot: int
+    job: Job,
+    first: Job | None,
+    prefix: Sequence[str],
+    cores: set[int],
+    slot: int,
+    claim: IO[str],
 ) -> _Running:
     if first is not None and not job.workdir.exists():
         _copy_run(first.workdir, job.workdir)
-    job.workdir.parent.mkdir(parents=True, exist_ok=True)
     _write_record(job, _record(job))
     log = open(_beside(job, ".log"), "ab")  # noqa: SIM115  (closed when the process is reaped)
     command = [*prefix, sys.executable, "-m", "launch.train", *job.flags]
@@ -121,7 +145,7 @@ def _start(
             command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
-    return _Running(job, process, slot, log, time.monotonic())
+    return _Running(job, process, slot, log, claim, time.monotonic())
 
 
 def _reap(one: _Running, block: bool = False) -> dict[str, Any] | None:
@@ -138,6 +162,7 @@ def _reap(one: _Running, block: bool = False) -> dict[str, Any] | None:
     }
     record = _record(one.job)
     _write_record(one.job, {**record, "attempts": [*record["attempts"], outcome]})
+    one.claim.close()
     return outcome
 
 

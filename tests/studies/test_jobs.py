@@ -67,6 +67,33 @@ def test_what_begins_with_a_failed_warm_up_fails_with_it(tmp_path):
     assert not arm.workdir.exists()
 
 
+def test_a_warm_up_that_another_study_runs_is_waited_for(tmp_path):
+    warm = job(tmp_path, "warm-up.1/seed0")
+    arm = job(tmp_path, "a/seed0", begins_with="warm-up.1/seed0")
+    beside = warm.workdir.with_suffix(".claim")
+    beside.parent.mkdir(parents=True)
+    warm.workdir.mkdir()
+    finished = {"identity": warm.identity, "flags": [], "attempts": [{"returncode": 0}]}
+    other = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "import fcntl, pathlib, sys, time\n"
+            "file = open(sys.argv[1], 'w')\n"
+            "fcntl.flock(file, fcntl.LOCK_EX)\n"
+            "print('held', flush=True)\n"
+            "time.sleep(0.5)\n"
+            "pathlib.Path(sys.argv[2]).write_text(sys.argv[3])\n",
+            *(beside, warm.workdir.with_suffix(".json"), json.dumps(finished)),
+        ],
+        stdout=subprocess.PIPE,
+    )
+    other.stdout.readline()
+    failures, said = run([warm, arm])
+    assert failures == {} and said[0] == "a/seed0: started"
+    assert not (warm.workdir / "attempts").exists() and is_finished(arm)
+    assert other.wait() == 0
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_jobs_at_once_have_cores_of_their_own(tmp_path):
     jobs = [job(tmp_path, f"{n}/seed0") for n in "ab"]
