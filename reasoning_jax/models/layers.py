@@ -1,5 +1,6 @@
 """The pieces of a decoder block as Flax modules; every parameter carries its logical axes."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +41,27 @@ class RMSNorm(nn.Module):
         return y.astype(x.dtype) * scale.astype(x.dtype)
 
 
+def contract(
+    x: jax.Array, kernel: jax.Array, n: int, accumulate: jnp.dtype | None = None
+) -> jax.Array:
+    """x [..., *inputs] with a kernel [*inputs, *outputs] over n input axes -> [..., *outputs].
+
+    One product of two matrices: with more axes, XLA on CPUs copies the gradient of the output
+    into another order before the product that gives the gradient of the kernel, which took
+    longer than the product.
+
+    Args:
+      accumulate: dtype of the sums and of the result; None for that of x.
+    """
+    inputs, outputs = kernel.shape[:n], kernel.shape[n:]
+    y = jnp.matmul(
+        x.reshape(-1, math.prod(inputs)),
+        kernel.reshape(math.prod(inputs), -1),
+        preferred_element_type=accumulate,
+    )
+    return y.reshape(*x.shape[: x.ndim - n], *outputs)
+
+
 class Projection(nn.Module):
     """x contracted over its last ``len(inputs)`` axes with a kernel [*inputs, *outputs].
 
@@ -66,7 +88,7 @@ class Projection(nn.Module):
             jnp.float32,
         )
         kernel = gather(kernel.astype(x.dtype), self.mesh, *self.axes)
-        y = jnp.tensordot(x, kernel, axes=n)
+        y = contract(x, kernel, n)
         if self.use_bias:
             bias = self.param(
                 "bias",
@@ -92,9 +114,9 @@ class Projection(nn.Module):
             key, rate = (self.get_variable("params", f"lora_{name}") for name in ("key", "dropout"))
             keep = jax.random.bernoulli(jax.random.wrap_key_data(key), 1 - rate, x.shape)
             x = jnp.where(keep, x / (1 - rate).astype(x.dtype), 0)
-        h = scale * jnp.tensordot(x, a, axes=n, preferred_element_type=jnp.float32)
+        h = scale * contract(x, a, n, jnp.float32)
         h = constrain(h.astype(x.dtype), self.mesh, "batch", *(None,) * (h.ndim - 1))
-        return jnp.tensordot(h, b, axes=1)
+        return contract(h, b, 1)
 
 
 # (q [B, T, H, D], k [B, T, K, D], v [B, T, K, D]) -> (output [B, T, H, D], what to keep)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from reasoning_jax.models.chunked_head import Head, chunked_scores
 from reasoning_jax.models.moe import load_balance_loss
 from reasoning_jax.models.transformer import Transformer
 
@@ -30,23 +31,28 @@ def token_logprobs(
     *,
     positions: jax.Array | None = None,
     segment_ids: jax.Array | None = None,
+    scored: jax.Array | None = None,
     temperature: float = 1.0,
-    chunk: int = 256,
+    chunk: int | None = None,
 ) -> TokenScores:
     """log p(tokens[b, t] | tokens[b, <t]), with the entropy of that distribution.
 
-    The head runs over ``chunk`` time steps at once and is recomputed in the backward pass,
-    so [B, T, V] never exists for T > chunk. Position 0 has no context: all are 0 there.
+    The head runs over ``chunk`` tokens at a time and again in the backward pass, so that
+    [B, T, V] never exists. Position 0 has no context: all are 0 there. Differentiable once.
 
     Args:
       tokens: [B, T] ids.
+      scored: [B, T] bool, the tokens whose scores are wanted, 0 elsewhere; chunks without any
+        are not computed. None for all.
       temperature: logits are divided by it before the softmax, > 0.
+      chunk: tokens of all rows together whose logits live at a time, of a row at least one;
+        None takes ``chunk_tokens`` of the vocabulary.
 
     Returns:
       TokenScores of [B, T].
     """
     hidden = model.apply({"params": params}, tokens, positions, segment_ids, method="hidden")
-    return _score_hidden(model, params, hidden, tokens, temperature, chunk)
+    return _score_hidden(model, params, hidden, tokens, scored, temperature, chunk)
 
 
 def token_logprobs_and_balance(
@@ -57,13 +63,15 @@ def token_logprobs_and_balance(
     *,
     positions: jax.Array | None = None,
     segment_ids: jax.Array | None = None,
+    scored: jax.Array | None = None,
     temperature: float = 1.0,
-    chunk: int = 256,
+    chunk: int | None = None,
 ) -> tuple[TokenScores, jax.Array]:
     """``token_logprobs`` and the load-balancing loss of the model's routers, from one forward.
 
     Args:
       mask: [B, T] tokens that count for the balance.
+      scored, temperature, chunk: as in ``token_logprobs``.
 
     Returns:
       TokenScores of [B, T], and a scalar: ``load_balance_loss`` over the tokens of all layers,
@@ -77,7 +85,7 @@ def token_logprobs_and_balance(
         method="hidden",
         mutable="intermediates",
     )
-    scores = _score_hidden(model, params, hidden, tokens, temperature, chunk)
+    scores = _score_hidden(model, params, hidden, tokens, scored, temperature, chunk)
     moe = model.config.moe
     if moe is None:
         return scores, jnp.float32(0)
@@ -92,31 +100,31 @@ def _score_hidden(
     params: dict,
     hidden: jax.Array,
     tokens: jax.Array,
+    scored: jax.Array | None,
     temperature: float,
-    chunk: int,
+    chunk: int | None,
 ) -> TokenScores:
     """TokenScores [B, T] from the hidden states [B, T, M] of tokens [B, T]."""
-    hidden_BxSxM, targets_BxS = hidden[:, :-1], tokens[:, 1:]
+    config = model.config
+    kernel = params["embedding" if config.tie_embeddings else "head"]
+    head = Head(
+        vocab_axis=0 if config.tie_embeddings else 1,
+        dtype=model.dtype,
+        softcap=config.final_softcap,
+        temperature=temperature,
+        mesh=model.mesh,
+    )
+    has_context = jnp.broadcast_to(jnp.arange(tokens.shape[1]) > 0, tokens.shape)
+    scored = has_context if scored is None else has_context & scored
+    chunk = chunk_tokens(config.vocab_size) if chunk is None else chunk
+    columns = max(1, min(chunk // tokens.shape[0], tokens.shape[1]))
+    before = jnp.pad(hidden[:, :-1], ((0, 0), (1, 0), (0, 0)))
+    return TokenScores(*chunked_scores(head, columns, kernel, before, tokens, scored))
 
-    @jax.checkpoint
-    def score(hidden_BxCxM: jax.Array, targets_BxC: jax.Array) -> TokenScores:
-        logits = model.apply({"params": params}, hidden_BxCxM, method="unembed") / temperature
-        return score_logits(logits, targets_BxC)
 
-    length = targets_BxS.shape[1]
-    if length <= chunk:
-        scores = score(hidden_BxSxM, targets_BxS)
-    else:
-        room = -length % chunk
-        pieces = jax.tree.map(
-            lambda x: _chunks(jnp.pad(x, ((0, 0), (0, room)) + ((0, 0),) * (x.ndim - 2)), chunk),
-            (hidden_BxSxM, targets_BxS),
-        )
-        _, scores = jax.lax.scan(lambda _, piece: (None, score(*piece)), None, pieces)
-        scores = jax.tree.map(
-            lambda x: x.swapaxes(0, 1).reshape(tokens.shape[0], -1)[:, :length], scores
-        )
-    return jax.tree.map(lambda x: jnp.pad(x, ((0, 0), (1, 0))), scores)
+def chunk_tokens(vocab_size: int) -> int:
+    """Tokens whose logits live at a time: 256 MB of them in float32, in reasonable bounds."""
+    return min(max(2**26 // vocab_size, 256), 1024)
 
 
 def score_logits(logits: jax.Array, targets: jax.Array) -> TokenScores:
@@ -127,8 +135,3 @@ def score_logits(logits: jax.Array, targets: jax.Array) -> TokenScores:
     possible = jnp.where(jnp.isneginf(logits), 0, logits)
     mean_logit = jnp.sum(jnp.exp(logits - lse[..., None]) * possible, axis=-1)
     return TokenScores(chosen - lse, lse - mean_logit, lse)
-
-
-def _chunks(x: jax.Array, chunk: int) -> jax.Array:
-    """[B, N * chunk, ...] -> [N, B, chunk, ...]."""
-    return x.reshape(x.shape[0], -1, chunk, *x.shape[2:]).swapaxes(0, 1)

@@ -11,6 +11,7 @@ from reasoning_jax.models.cache import LayerCache
 from reasoning_jax.models.config import ModelConfig, RopeScaling
 from reasoning_jax.models.layers import MLP, Attend, Attention, RMSNorm
 from reasoning_jax.models.moe import MoE
+from reasoning_jax.models.remat import remat_policy, rematerialised
 from reasoning_jax.parallel.mesh import constrain, gather
 
 
@@ -64,15 +65,17 @@ class Transformer(nn.Module):
       config: the architecture.
       mesh: device mesh its activations are pinned to; None on one device.
       dtype: computation dtype; parameters keep theirs.
-      remat: recompute each block in the backward pass instead of keeping its activations.
+      remat: what each block keeps for the backward pass, a name of ``remat.POLICIES``; None for
+        everything. True is "full".
       unroll: layers per iteration of the scan; more runs faster on CPUs and compiles longer.
+        One where ``remat`` computes them again.
       attention: a name of ``attention.IMPLEMENTATIONS``; of whole sequences, not of decoding.
     """
 
     config: ModelConfig
     mesh: Mesh | None = None
     dtype: jnp.dtype = jnp.float32
-    remat: bool = False
+    remat: str | bool | None = None
     unroll: int = 1
     attention: str = "xla"
 
@@ -85,14 +88,15 @@ class Transformer(nn.Module):
             (c.vocab_size, c.d_model),
             jnp.float32,
         )
-        block = nn.remat(_ScannedBlock, prevent_cse=False) if self.remat else _ScannedBlock
+        block = rematerialised(_ScannedBlock, self.remat)
         self.layers = nn.scan(
             block,
             variable_axes={"params": 0, "intermediates": 0},
             split_rngs={"params": True},
             in_axes=(0, nn.broadcast, nn.broadcast),
             length=c.n_layers,
-            unroll=self.unroll,
+            # Outside a loop XLA merges what is computed again with what was computed before.
+            unroll=self.unroll if remat_policy(self.remat) is None else 1,
             metadata_params={nn.PARTITION_NAME: None},
         )(c, self.mesh, self.attention)
         self.final_norm = RMSNorm(c)

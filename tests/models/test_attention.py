@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reasoning_jax.models import Transformer, init_params
-from reasoning_jax.models.attention import IMPLEMENTATIONS, attention
+from reasoning_jax.models.attention import IMPLEMENTATIONS, attention, folded
 from reasoning_jax.models.attention.blockwise import blockwise_attention
 from reasoning_jax.models.attention.splash import splash_attention
 from reasoning_jax.models.attention.xla import xla_attention
@@ -19,7 +19,7 @@ from reasoning_jax.parallel.mesh import make_mesh
 
 # Blocks of 4 in 13 tokens: three whole ones and a rest.
 SMALL_BLOCKS = functools.partial(blockwise_attention, block=4)
-PLAIN = {"xla": xla_attention, "blockwise": SMALL_BLOCKS}
+PLAIN = ("xla", "blockwise", "folded")
 SEGMENTS = np.array([[0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2], [1] * 9 + [2, 2, 0, 0]])
 SCALE = 0.35
 CASES = {
@@ -50,8 +50,9 @@ def case(request) -> dict:
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Makes ``blockwise`` cut short sequences too."""
+    """Makes ``blockwise`` and ``folded`` cut short sequences too."""
     monkeypatch.setitem(IMPLEMENTATIONS, "blockwise", SMALL_BLOCKS)
+    monkeypatch.setattr(folded, "SMALLEST_BLOCK", 4)
 
 
 def qkv(length=13, n_heads=4, n_kv=2, head_dim=6, rows=2, dtype=jnp.float32):
@@ -98,6 +99,44 @@ def test_values_follow_the_definition(implementation, case):
 def test_any_block_gives_the_same(block):
     out = blockwise_attention(*qkv(), scale=SCALE, block=block)
     np.testing.assert_allclose(out, xla_attention(*qkv(), scale=SCALE), atol=1e-5)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_first_derivatives_of_folded(case):
+    def gradient(implementation):
+        def value(qkv):
+            return jnp.sum(jnp.sin(2 * run(implementation, *qkv, **case)))
+
+        return jax.jit(jax.grad(value))(qkv())
+
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, atol=1e-5),
+        gradient("folded"),
+        gradient("xla"),
+    )
+
+
+def test_blocks_of_folded_leave_out_what_no_query_sees(monkeypatch):
+    monkeypatch.setattr(folded, "SMALLEST_BLOCK", 4)
+    # 13 tokens, three blocks of 4 and one of 1; with a window of 3 from two keys before a block.
+    by_causality = folded._Mask(13, SCALE, None, None).blocks()
+    assert [(q.start, q.stop, k.start, k.stop) for q, k in by_causality] == [
+        (0, 4, 0, 4),
+        (4, 8, 0, 8),
+        (8, 12, 0, 12),
+        (12, 13, 0, 13),
+    ]
+    by_window = folded._Mask(13, SCALE, None, 3).blocks()
+    assert [(k.start, k.stop) for _, k in by_window] == [(0, 4), (2, 8), (6, 12), (10, 13)]
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_folded_keeps_the_dtype_of_its_arguments(dtype):
+    arguments = qkv(dtype=dtype)
+    out, pull_back = jax.vjp(lambda *x: run("folded", *x), *arguments)
+    assert [out.dtype, *(x.dtype for x in pull_back(out))] == [dtype] * 4
+    exact = run("folded", *(x.astype(jnp.float32) for x in arguments))
+    np.testing.assert_allclose(out.astype(jnp.float32), exact, atol=2e-2)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -231,13 +270,14 @@ def test_whole_models_give_the_same_logits(name, hub_model):
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_a_mesh_changes_nothing_of_blockwise():
+@pytest.mark.parametrize("implementation", ["blockwise", "folded"])
+def test_a_mesh_changes_nothing(implementation):
     params = init_params(MODEL, jax.random.key(0))
     tokens = jnp.asarray(np.random.default_rng(0).integers(0, 16, (4, 13)))
     segment_ids = jnp.asarray(np.tile(SEGMENTS, (2, 1)))
 
     def gradient(mesh):
-        model = Transformer(MODEL, mesh, attention="blockwise")
+        model = Transformer(MODEL, mesh, attention=implementation)
 
         def value(params):
             return jnp.mean(model.apply({"params": params}, tokens, None, segment_ids) ** 2)
@@ -252,7 +292,9 @@ def test_a_mesh_changes_nothing_of_blockwise():
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'flash'; choose one of xla, blockwise, cudnn, splash"):
+    with pytest.raises(
+        ValueError, match="'flash'; choose one of xla, blockwise, folded, cudnn, splash"
+    ):
         run("flash", *qkv())
     with pytest.raises(ValueError, match="'flash'"):
         Transformer(MODEL, attention="flash").init(jax.random.key(0), jnp.zeros((1, 2), int))

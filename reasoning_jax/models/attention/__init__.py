@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from reasoning_jax.models.attention.blockwise import blockwise_attention
 from reasoning_jax.models.attention.cudnn import cudnn_attention
+from reasoning_jax.models.attention.folded import folded_attention
 from reasoning_jax.models.attention.scores import masked_softmax
 from reasoning_jax.models.attention.splash import splash_attention
 from reasoning_jax.models.attention.xla import xla_attention
@@ -20,11 +21,13 @@ __all__ = ["IMPLEMENTATIONS", "attention", "check_implementation", "masked_softm
 #            memory   derivatives   runs on     cannot
 # xla        T²       any           all
 # blockwise  T        any           all
+# folded     T²/8     first         all
 # cudnn      T (*)    first         GPU         float32, soft cap     (*) T² with segment ids
 # splash     T        first         TPU
 IMPLEMENTATIONS: dict[str, Callable[..., jax.Array]] = {
     "xla": xla_attention,
     "blockwise": blockwise_attention,
+    "folded": folded_attention,
     "cudnn": cudnn_attention,
     "splash": splash_attention,
 }
