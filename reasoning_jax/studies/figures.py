@@ -121,7 +121,8 @@ def _apart(study: Study, bands: Mapping[str, Any], x_label: str, y_label: str) -
     rows = math.ceil(len(others) / columns)
     figure = Figure(figsize=(8.4, 1.7 * rows + 0.4), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes, name in zip(panels, others):
+    for place, (axes, name) in enumerate(zip(panels, others)):
+        axes.tick_params(labelbottom=place + columns >= len(others))  # nothing stands below
         if study.baseline in bands:
             _line(axes, bands[study.baseline], INK, None, alpha=0.5)
         _line(axes, bands[name], COLOURS[0], None)

@@ -49,13 +49,21 @@ def collect(
 
 
 def finished_lines(study: Study, jobs: Sequence[Job]) -> dict[str, list[list[dict]]]:
-    """Arm -> the metric lines of each of its finished runs."""
-    lines: dict[str, list[list[dict]]] = {name: [] for name in study.arms}
+    """Arm -> the metric lines of its runs, of the seeds that all arms with any run have finished.
+
+    Where there is no such seed an arm has all of its own.
+    """
+    runs: dict[str, dict[str, list[dict]]] = {name: {} for name in study.arms}
     for job in jobs:
-        arm = job.name.rpartition("/")[0]
-        if arm in lines and is_finished(job):
-            lines[arm].append(read_metrics(job.workdir))
-    return lines
+        arm, _, seed = job.name.rpartition("/")
+        if arm in runs and is_finished(job):
+            runs[arm][seed] = read_metrics(job.workdir)
+    have = [set(of_seed) for of_seed in runs.values() if of_seed]
+    common = set.intersection(*have) if have else set()
+    return {
+        arm: [lines for seed, lines in of_seed.items() if seed in common or not common]
+        for arm, of_seed in runs.items()
+    }
 
 
 def _runs(arms: Mapping[str, Any]) -> set[str]:

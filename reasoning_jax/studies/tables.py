@@ -50,7 +50,7 @@ def _difference_cell(measure: Measure, difference: Mapping[str, Any] | None) -> 
         return ""
     mean = measure.scale * difference["mean"]
     if difference["half_width"] is None:
-        return f"{mean:+.3g}"
+        return _number(mean, "+")
     half = measure.scale * difference["half_width"]
     clear = "**" if abs(mean) > half else ""
     return f"{clear}{_number(mean, '+')} [{_number(mean - half)}, {_number(mean + half)}]{clear}"

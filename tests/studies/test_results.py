@@ -63,6 +63,15 @@ def test_a_failed_arm_leaves_holes_and_its_reason(ran):
     assert "pass@1" in figures(one, results, lines)
 
 
+def test_curves_are_of_the_seeds_that_all_arms_have(ran, tmp_path):
+    one = study({"a": Arm("c.py"), "b": Arm("c.py", {"value": 0.7})})
+    _, lines = ran(one)
+    assert [len(lines[arm]) for arm in "ab"] == [2, 2]
+    (tmp_path / "b/seed1.json").unlink()  # as if it had not run yet
+    jobs = plan(one, {}, tmp_path, tmp_path, 2)
+    assert finished_lines(one, jobs) == {arm: lines[arm][:1] for arm in "ab"}
+
+
 def test_unequal_budgets_are_named(ran):
     one = study({"a": Arm("c.py"), "b": Arm("c.py")})
     results, _ = ran(one)
