@@ -1,7 +1,8 @@
 """Generation with the parameters that train."""
 
+from reasoning_jax.sampling.energy import EnergySampler
 from reasoning_jax.sampling.engine import Sampler
 from reasoning_jax.sampling.params import SamplingParams
 from reasoning_jax.sampling.turns import TurnSampler
 
-__all__ = ["Sampler", "SamplingParams", "TurnSampler"]
+__all__ = ["EnergySampler", "Sampler", "SamplingParams", "TurnSampler"]

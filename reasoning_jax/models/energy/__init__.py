@@ -1,6 +1,30 @@
 """Energy-based transformers (arXiv:2507.02092): prediction as descent on a learned energy."""
 
 from reasoning_jax.models.energy.attention import CANDIDATE_ATTENTION, candidate_attention
+from reasoning_jax.models.energy.cached import (
+    CachedContext,
+    NextThoughts,
+    cached_energy,
+    least_energy,
+    think_next,
+)
+from reasoning_jax.models.energy.curvature import (
+    largest_curvature,
+    think_within_curvature,
+    within_curvature,
+)
+from reasoning_jax.models.energy.curve import (
+    Choice,
+    Curve,
+    choose_among_starts,
+    thinking_curve,
+)
+from reasoning_jax.models.energy.folder import (
+    SETTINGS,
+    is_energy_folder,
+    load_energy,
+    save_energy,
+)
 from reasoning_jax.models.energy.loss import (
     EnergyBatch,
     EnergyRows,
@@ -10,6 +34,13 @@ from reasoning_jax.models.energy.loss import (
 )
 from reasoning_jax.models.energy.model import EnergyModel
 from reasoning_jax.models.energy.parameters import energy_param_shardings, init_energy_params
+from reasoning_jax.models.energy.replay import (
+    Replay,
+    abstract_replay,
+    draw_replay,
+    push,
+    replay_shardings,
+)
 from reasoning_jax.models.energy.streams import (
     EnergyContext,
     candidate_energy,
@@ -24,34 +55,71 @@ from reasoning_jax.models.energy.thinking import (
     Thinking,
     Thoughts,
     draw_start,
+    draw_start_at,
     think,
     think_until,
 )
 from reasoning_jax.models.energy.two_phase import loss_two_phase
+from reasoning_jax.models.energy.verifier import (
+    largest_energy,
+    last_energy,
+    mean_energy,
+    ranking_loss,
+    step_energies,
+    token_energies,
+)
 
 __all__ = [
     "CANDIDATE_ATTENTION",
+    "SETTINGS",
+    "CachedContext",
+    "Choice",
+    "Curve",
     "EnergyBatch",
     "EnergyContext",
     "EnergyModel",
     "EnergyRows",
+    "NextThoughts",
+    "Replay",
     "Settled",
     "Start",
     "Thinking",
     "Thoughts",
+    "abstract_replay",
+    "cached_energy",
     "candidate_attention",
     "candidate_energy",
+    "choose_among_starts",
+    "draw_replay",
     "draw_start",
+    "draw_start_at",
     "embed_candidates",
     "embedded_energy",
     "encode",
     "energy",
     "energy_param_shardings",
     "init_energy_params",
+    "is_energy_folder",
+    "largest_curvature",
+    "largest_energy",
+    "last_energy",
+    "least_energy",
+    "load_energy",
     "loss_autodiff",
     "loss_truncated",
     "loss_two_phase",
     "loss_unrolled",
+    "mean_energy",
+    "push",
+    "ranking_loss",
+    "replay_shardings",
+    "save_energy",
+    "step_energies",
     "think",
+    "think_next",
     "think_until",
+    "think_within_curvature",
+    "thinking_curve",
+    "token_energies",
+    "within_curvature",
 ]

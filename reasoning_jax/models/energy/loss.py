@@ -50,17 +50,24 @@ class EnergyBatch:
 
 
 class EnergyRows(NamedTuple):
-    """Of each row, sums over its tokens times their weights; [B, steps], 0 for steps not taken.
+    """What each row leaves to report, nothing of it to be differentiated.
+
+    The first four are sums over the tokens of a row times their weights, [B, steps], 0 for steps
+    that it does not take.
 
     Attributes:
       nll: negative log-likelihood of the targets, nats, after each step.
       energy: before each step.
       slope: norm of dE/dy before each step.
+      weight: one for every token.
+      candidates: [B, T, V] after the last step, 0 where the weight of a token is 0.
     """
 
     nll: jax.Array
     energy: jax.Array
     slope: jax.Array
+    weight: jax.Array
+    candidates: jax.Array
 
 
 def loss_autodiff(
@@ -106,13 +113,14 @@ def loss_truncated(
     candidates, rows = jax.lax.scan(refine, start.candidates, steps, unroll=thinking.unroll)
     candidates = jax.lax.stop_gradient(candidates)
     last_B = before_last.n_steps
-    _, nll_B, last = _step(model, params, batch, context, candidates, last_B, start, thinking)
+    step, nll_B, last = _step(model, params, batch, context, candidates, last_B, start, thinking)
     is_last = jnp.arange(thinking.steps)[:, None] == last_B
 
     def insert(before_SxB: jax.Array, at_last_B: jax.Array) -> jax.Array:
         return jnp.where(is_last, at_last_B, jnp.pad(before_SxB, ((0, 1), (0, 0))))
 
-    return jnp.sum(nll_B), rows_first(jax.tree.map(insert, rows, last))
+    sums = jax.tree.map(insert, rows, last)
+    return jnp.sum(nll_B), energy_rows(sums, step.candidates, batch)
 
 
 def _mean_over_steps(
@@ -137,8 +145,10 @@ def _mean_over_steps(
     if model.decoder.remat:
         refine = jax.checkpoint(refine, prevent_cse=False)
     steps = (jnp.arange(thinking.steps), step_weights(start, thinking))
-    _, (values, rows) = jax.lax.scan(refine, start.candidates, steps, unroll=thinking.unroll)
-    return jnp.sum(values), rows_first(rows)
+    candidates, (values, sums) = jax.lax.scan(
+        refine, start.candidates, steps, unroll=thinking.unroll
+    )
+    return jnp.sum(values), energy_rows(sums, candidates, batch)
 
 
 def _step(
@@ -151,15 +161,10 @@ def _step(
     start: Start,
     thinking: Thinking,
 ) -> tuple[Step, jax.Array, EnergyRows]:
-    """A step, the weighted negative log-likelihood [B] after it, and what to report of it [B]."""
+    """A step, the weighted negative log-likelihood [B] after it, and the sums to report of it."""
     step = descend(model, params, context, candidates, steps_B, start, thinking)
     nll_B = nll(step.candidates, batch)
-    rows = EnergyRows(
-        nll_B, weighted(step.energies, batch.weights), weighted(step.slope, batch.weights)
-    )
-    moving_B = steps_B < start.n_steps
-    rows = jax.tree.map(lambda x: jnp.where(moving_B, jax.lax.stop_gradient(x), 0), rows)
-    return step, nll_B, rows
+    return step, nll_B, step_sums(nll_B, step.energies, step.slope, batch, steps_B < start.n_steps)
 
 
 def step_weights(start: Start, thinking: Thinking) -> jax.Array:
@@ -181,5 +186,20 @@ def weighted(values: jax.Array, weights: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(weights > 0, values, 0) * weights, axis=1)
 
 
-def rows_first(rows: EnergyRows) -> EnergyRows:
-    return jax.tree.map(jnp.transpose, rows)
+def step_sums(
+    nll_B: jax.Array, energies: jax.Array, slope: jax.Array, batch: EnergyBatch, moving_B: jax.Array
+) -> tuple[jax.Array, ...]:
+    """The sums [B] of ``EnergyRows`` of one step; 0 for rows that do not move."""
+    weights = batch.weights
+    ones = jnp.ones_like(weights)
+    sums = (nll_B, *(weighted(values, weights) for values in (energies, slope, ones)))
+    return tuple(jnp.where(moving_B, jax.lax.stop_gradient(x), 0) for x in sums)
+
+
+def energy_rows(
+    sums: tuple[jax.Array, ...], candidates: jax.Array, batch: EnergyBatch
+) -> EnergyRows:
+    """EnergyRows from the sums [steps, B] of all steps and the last candidates."""
+    counts = (batch.weights > 0)[:, :, None]
+    candidates = jnp.where(counts, jax.lax.stop_gradient(candidates), 0)
+    return EnergyRows(*(x.T for x in sums), candidates)

@@ -106,13 +106,17 @@ def draw_start(model: EnergyModel, thinking: Thinking, keys_B: jax.Array, length
     Each draw depends on the key of its row and its position alone: neither other rows nor
     padding change it.
     """
+    return draw_start_at(model, thinking, keys_B, jnp.arange(length))
+
+
+def draw_start_at(
+    model: EnergyModel, thinking: Thinking, keys_B: jax.Array, columns: jax.Array
+) -> Start:
+    """The columns [T], or [B, T] of each row its own, of what ``draw_start`` draws."""
     spread = thinking.step_size_spread
     rows = jax.vmap(lambda key: jax.random.split(key, 4))(keys_B)
-    columns = jnp.arange(length)
     noise = _noise(model, rows[:, 0], columns)
-    uniform = jax.vmap(lambda keys: jax.vmap(jax.random.uniform)(keys))(
-        _position_keys(rows[:, 1], columns)
-    )
+    uniform = jax.vmap(jax.vmap(jax.random.uniform))(_position_keys(rows[:, 1], columns))
     n_steps = jax.vmap(
         lambda key: jax.random.randint(key, (), thinking.fewest, thinking.steps + 1)
     )(rows[:, 2])
@@ -254,7 +258,9 @@ def step_sizes(params: dict, scales_BxT: jax.Array) -> jax.Array:
 def step_noise(
     model: EnergyModel, steps_B: jax.Array, keys_B: jax.Array, columns: jax.Array, scale: float
 ) -> jax.Array | float:
-    """Langevin noise of one step at columns [T], [B, T, V]; not scaled by the step size.
+    """Langevin noise of one step, [B, T, V], at columns as in ``draw_start_at``.
+
+    It is not scaled by the step size.
 
     Args:
       keys_B: ``Start.keys``.
@@ -278,6 +284,6 @@ def _noise(model: EnergyModel, keys_B: jax.Array, columns: jax.Array) -> jax.Arr
 
 
 def _position_keys(keys_B: jax.Array, columns: jax.Array) -> jax.Array:
-    """[B, T]."""
-    at = jax.vmap(jax.random.fold_in, (None, 0))
-    return jax.vmap(at, (0, None))(keys_B, columns)
+    """[B, T] for columns [T] or [B, T]."""
+    columns = jnp.broadcast_to(columns, (len(keys_B), columns.shape[-1]))
+    return jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)))(keys_B, columns)

@@ -15,11 +15,11 @@ import numpy as np
 from reasoning_jax.models.energy.loss import (
     EnergyBatch,
     EnergyRows,
+    energy_rows,
     loss_autodiff,
     nll,
-    rows_first,
+    step_sums,
     step_weights,
-    weighted,
 )
 from reasoning_jax.models.energy.model import EnergyModel
 from reasoning_jax.models.energy.streams import (
@@ -98,12 +98,13 @@ def _two_phase(
     columns = jnp.arange(length).reshape(n_pieces, -1)
 
     def refine(carry, xs):
-        candidates, of_streams, of_table, of_size = carry
-        t, weight_B = xs
+        (candidates, of_streams, of_table, of_size), (t, weight_B) = carry, xs
         steps_B = jnp.full_like(start.n_steps, t)
+        moving_B = steps_B < start.n_steps
         if thinking.langevin:
+            scale_B = jnp.where(moving_B, thinking.langevin, 0.0)[:, None, None]
             candidates = jax.lax.map(
-                lambda x: x[0] + step_noise(model, steps_B, start.keys, x[1], thinking.langevin),
+                lambda x: x[0] + scale_B * step_noise(model, steps_B, start.keys, x[1], 1.0),
                 (candidates, columns),
             )
         now = pieces._replace(candidates=candidates)
@@ -115,7 +116,7 @@ def _two_phase(
         energy, pull = jax.vjp(lambda x: energies(streams, x), x)
         slopes_x = split(pull(jnp.ones_like(energy))[0])
         moved, dx, per_size, norm, nll_NxB = jax.lax.map(
-            lambda xs: _descend(model, params, weight_B, *xs), (now, slopes_x)
+            lambda xs: _descend(model, params, weight_B, moving_B, *xs), (now, slopes_x)
         )
         dx = _join(dx)
 
@@ -133,14 +134,11 @@ def _two_phase(
             (now, moved, slopes_x, split(of_x)),
         )
         nll_B = jnp.sum(nll_NxB, axis=0)
-        of_rows = (weighted(values, batch.weights) for values in (energy, _join(norm)))
-        report = jax.tree.map(
-            lambda x: jnp.where(steps_B < start.n_steps, x, 0), EnergyRows(nll_B, *of_rows)
-        )
-        return (moved, of_streams, of_table, of_size), (weight_B @ nll_B, report)
+        sums = step_sums(nll_B, energy, _join(norm), batch, moving_B)
+        return (moved, of_streams, of_table, of_size), (weight_B @ nll_B, sums)
 
     trained = (streams, params["candidate_embedding"], params["step_size"])
-    (_, of_streams, of_table, of_size), (values, reports) = jax.lax.scan(
+    (moved, of_streams, of_table, of_size), (values, sums) = jax.lax.scan(
         refine,
         (pieces.candidates, *jax.tree.map(jnp.zeros_like, trained)),
         (jnp.arange(thinking.steps), step_weights(start, thinking)),
@@ -155,7 +153,7 @@ def _two_phase(
         "candidate_embedding": of_table,
         "step_size": of_size,
     }
-    return jnp.sum(values), rows_first(reports), _add_where(grads, added)
+    return jnp.sum(values), energy_rows(sums, _join(moved), batch), _add_where(grads, added)
 
 
 class _Streams(NamedTuple):
@@ -181,7 +179,7 @@ def _embed(model: EnergyModel, params: dict, piece: _Piece) -> jax.Array:
     return embed_candidates(model, params, candidates)
 
 
-def _descend(model: EnergyModel, params: dict, weight_B, piece: _Piece, slope_x: jax.Array):
+def _descend(model: EnergyModel, params: dict, weight_B, moving_B, piece: _Piece, slope_x):
     """A step from dE/dx [B, C, M].
 
     Returns:
@@ -190,6 +188,7 @@ def _descend(model: EnergyModel, params: dict, weight_B, piece: _Piece, slope_x:
     """
     slope = _slope_through(model, params, piece, slope_x)
     moved = piece.candidates - step_sizes(params, piece.scales) * slope
+    moved = jnp.where(moving_B[:, None, None], moved, piece.candidates)
     v = _slope_of_loss(moved, weight_B, piece)
     per_size = -piece.scales * jnp.sum(v * slope, axis=-1)
     _, dx = _embed_along(model, params, piece, -step_sizes(params, piece.scales) * v)

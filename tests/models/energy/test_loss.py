@@ -139,7 +139,7 @@ def test_rows_that_take_fewer_steps_are_those_of_a_loop(make, batch, loss):
         logprobs = np.asarray(jax.nn.log_softmax(candidates))
         for row, n in enumerate([1, 3, 2]):
             if t >= n:
-                assert [values[row, t] for values in rows] == [0, 0, 0]
+                assert all(values[row, t] == 0 for values in rows[:4])
                 continue
             weights = batch.weights[row]
             nll = -logprobs[row, np.arange(LENGTH), batch.targets[row]] @ weights
@@ -148,5 +148,9 @@ def test_rows_that_take_fewer_steps_are_those_of_a_loop(make, batch, loss):
                 rows.energy[row, t], step.energies[row] @ weights, rtol=1e-4, atol=1e-5
             )
             np.testing.assert_allclose(rows.slope[row, t], step.slope[row] @ weights, rtol=1e-4)
+            np.testing.assert_allclose(rows.weight[row, t], weights.sum(), rtol=1e-5)
             total += nll * share(t, n)
+            if t == n - 1:
+                last = np.where(weights[:, None] > 0, step.candidates[row], 0)
+                np.testing.assert_allclose(rows.candidates[row], last, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(value, total, rtol=1e-5)
