@@ -40,6 +40,15 @@ def token_values(head: dict[str, jax.Array], hidden_BxTxM: jax.Array) -> jax.Arr
     return _scalar(head, head_logits(head, hidden_BxTxM))
 
 
+def prior_values(head: dict[str, jax.Array], hidden_BxTxM: jax.Array) -> jax.Array:
+    """Value [B, T] of the state before each token, 0 at the first: the baseline of its choice.
+
+    Raises:
+      ValueError: the head has more than one output.
+    """
+    return jnp.pad(token_values(head, hidden_BxTxM), ((0, 0), (1, 0)))[:, :-1]
+
+
 def row_logits(
     head: dict[str, jax.Array], hidden_BxTxM: jax.Array, lengths_B: jax.Array
 ) -> jax.Array:

@@ -22,6 +22,7 @@ class PolicyBatch:
       weights: [B, T] float32 share of each token in the loss.
       shares: [B] float32 share of each row in the tokens of the batch.
       selected: [B, T] bool tokens of which the policy loss makes something else, or None.
+      targets: [B, T] float32 that value estimates are fitted to, or None.
       kl_coef, entropy_coef: [B] float32 multipliers of the terms, the same on every row since
         a batch is cut by rows; None leaves the term out.
     """
@@ -31,6 +32,7 @@ class PolicyBatch:
     weights: jax.Array
     shares: jax.Array | None = None
     selected: jax.Array | None = None
+    targets: jax.Array | None = None
     kl_coef: jax.Array | None = None
     entropy_coef: jax.Array | None = None
 

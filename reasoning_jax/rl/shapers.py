@@ -77,6 +77,12 @@ def shaped_by_verdict(rollouts: Rollouts, *, alpha: float = 0.5) -> Rollouts:
     return rollouts.replace(rewards=shaped)
 
 
+def dense(rollouts: Rollouts) -> Rollouts:
+    """Unchanged, but asks for ``token_rewards``, for advantages that take them where there are."""
+    require(rollouts, "dense", "token_rewards")
+    return rollouts
+
+
 def sequence_kl(rollouts: Rollouts, *, coef: float = 0.05) -> Rollouts:
     """Subtracts coef Σ k1 of the row from its reward: KL in the reward of group baselines."""
     kl = _sampled_kl(rollouts, "sequence_kl").sum(axis=1)

@@ -20,7 +20,9 @@ def softmin_rewards(
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}; it must exceed 0 (strict: future_minimum)")
     rewards = jnp.where(step_mask, at_least_float32(step_rewards), 0)
-    return jax.nn.softmax(-rewards / temperature, axis=1, where=step_mask) * rewards
+    shares = jax.nn.softmax(-rewards / temperature, axis=1, where=step_mask)
+    # A row without steps has no shares, but nan.
+    return jnp.where(step_mask, shares, 0) * rewards
 
 
 def future_minimum(step_rewards: jax.Array, step_mask: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ from reasoning_jax.models.heads import (
     HEAD_AXES,
     head_logits,
     init_head,
+    prior_values,
     row_logits,
     row_rewards,
     step_logits,
@@ -116,3 +117,9 @@ def test_heads_of_the_wrong_width_are_refused():
         row_rewards(CLASSES, HIDDEN, LENGTHS)
     with pytest.raises(ValueError, match="2 for the classes wrong and right, not 3"):
         step_scores(three, HIDDEN, ENDS, STEPS)
+
+
+def test_prior_values_are_those_of_the_state_before():
+    head = {"kernel": jnp.array([[2.0], [0.0]]), "bias": jnp.array([0.5])}
+    hidden = jnp.array([[[1.0, 9], [2, 9], [3, 9]]])
+    np.testing.assert_allclose(prior_values(head, hidden), [[0, 2.5, 4.5]])

@@ -24,6 +24,7 @@ from reasoning_jax.rl.advantages.spread import spread
 from reasoning_jax.rl.advantages.t1 import centred_kl, t1
 from reasoning_jax.rl.advantages.tempo import prefix_values, tempo
 from reasoning_jax.rl.advantages.tp_grpo import merge_steps, thought_rewards, tp_grpo
+from reasoning_jax.rl.advantages.value_targets import value_targets
 
 __all__ = [
     "best_of_group",
@@ -56,5 +57,6 @@ __all__ = [
     "tempo",
     "thought_rewards",
     "tp_grpo",
+    "value_targets",
     "w_reinforce",
 ]

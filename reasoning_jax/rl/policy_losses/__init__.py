@@ -17,6 +17,7 @@ from reasoning_jax.rl.policy_losses.gspo import gspo
 from reasoning_jax.rl.policy_losses.kl_cov import kl_cov
 from reasoning_jax.rl.policy_losses.reinforce import reinforce
 from reasoning_jax.rl.policy_losses.sapo import sapo
+from reasoning_jax.rl.policy_losses.sequence_clip import sequence_clip
 from reasoning_jax.rl.policy_losses.topr import topr
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "kl_cov",
     "reinforce",
     "sapo",
+    "sequence_clip",
     "topr",
 ]

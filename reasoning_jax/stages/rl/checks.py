@@ -1,19 +1,36 @@
 """What a block must satisfy, checked before any work."""
 
+import jax
+import numpy as np
 from ml_collections import ConfigDict
 
+from reasoning_jax.functions import function
+from reasoning_jax.rewards.steps import step_ends
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import build_optimizer, check_context, check_rows
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.rl.fields import asked_fields
+from reasoning_jax.stages.rl.fields import LEARNT, abstract_rollouts, asked_fields
 from reasoning_jax.stages.rl.functions import Functions, build_functions, moves, selects
+from reasoning_jax.stages.rl.learners import bound_targets
+from reasoning_jax.stages.rl.phases import build_phases
+from reasoning_jax.stages.rl.replay import dumps, read_rollouts
+from reasoning_jax.types import Completion, Verdict
 
 
 def validate(context: Context, block: ConfigDict) -> None:
-    """Checks the block against task, model and mesh; raises ValueError."""
-    if block.group_size < 2:
-        raise ValueError(f"group_size {block.group_size}: a group baseline needs at least 2")
+    """Checks the block and its phases against task, model and mesh; raises ValueError."""
+    for number, phase in enumerate(build_phases(block)):
+        try:
+            _validate_phase(context, phase.block)
+        except ValueError as error:
+            where = f"phases[{number}]: " if block.phases else ""
+            raise ValueError(f"{where}{error}") from error
+
+
+def _validate_phase(context: Context, block: ConfigDict) -> None:
+    if block.group_size < 1:
+        raise ValueError(f"group_size {block.group_size}: it must be at least 1")
     if block.temperature <= 0:
         raise ValueError(f"temperature {block.temperature}: sampling to learn needs it above 0")
     if context.lora is not None and context.lora.dropout:
@@ -26,7 +43,15 @@ def validate(context: Context, block: ConfigDict) -> None:
     functions = build_functions(block)
     _check_selection(functions)
     _check_coefficients(functions, block)
-    asked_fields(functions, block)
+    fields = asked_fields(functions, block)
+    if block.group_size == 1 and not teaches_alone(functions, fields):
+        raise ValueError(
+            "group_size 1: this advantage compares the samples of a prompt, of which it needs at "
+            "least 2"
+        )
+    _check_learners(block, fields)
+    _check_steps(context, block, functions)
+    _check_replay(block)
     if block.steps < 1 or block.evaluate_every < 1:
         raise ValueError(
             f"steps {block.steps}, evaluate_every {block.evaluate_every}: both must be at least 1 "
@@ -79,6 +104,83 @@ def _check_coefficients(functions: Functions, block: ConfigDict) -> None:
             controller(float(coefficient), 0.0)
         except Exception as error:
             raise ValueError(f"{name}_controller cannot be used: {error}") from error
+
+
+def teaches_alone(functions: Functions, fields: tuple[str, ...]) -> bool:
+    """Whether the advantage says anything of prompts with one sample each, right and wrong."""
+    random = np.random.default_rng(0)
+
+    def some(x: jax.ShapeDtypeStruct) -> np.ndarray:
+        return random.uniform(-1, 0, x.shape).astype(x.dtype)
+
+    rows = 8
+    rollouts = jax.tree.map(some, abstract_rollouts(rows, set(fields)))
+    right = np.arange(rows) % 2 == 0
+    rollouts = rollouts.replace(
+        mask=np.ones(rollouts.mask.shape, bool),
+        row_mask=np.ones(rows, bool),
+        group_ids=np.arange(rows, dtype=np.int32),
+        rewards=right.astype(np.float32),
+        correct=right.astype(np.int8),
+        finished=np.ones(rows, bool),
+    )
+    for shaper in functions.shapers:
+        rollouts = shaper(rollouts)
+    return bool(np.any(functions.advantage(rollouts)))
+
+
+def _check_learners(block: ConfigDict, fields: tuple[str, ...]) -> None:
+    if block.head_start < 0 or (block.head_start and not set(fields) & set(LEARNT)):
+        raise ValueError(
+            f"head_start is {block.head_start}, but no function asks for what a model beside the "
+            "policy fills; leave it 0"
+        )
+    for name in ("critic", "implicit", "ranking"):
+        build_optimizer(block[name].optimizer)
+    if "values" in fields:
+        shapes = abstract_rollouts(block.prompts * block.group_size, set(fields))
+        try:
+            found = jax.eval_shape(bound_targets(block), shapes)
+            weights = function(block.critic.aggregate, "critic.aggregate")
+            loss = function(block.critic.loss, "critic.loss")
+            tokens = shapes.values, shapes.values, shapes.values, shapes.mask
+            shaped = [found, jax.eval_shape(weights, shapes.mask), jax.eval_shape(loss, *tokens)]
+        except Exception as error:
+            raise ValueError(f"critic cannot be used here: {error}") from error
+        if any(getattr(x, "shape", None) != shapes.mask.shape for x in shaped):
+            raise ValueError(f"critic: targets, weights and losses are {shaped}, not all [B, T]")
+
+
+def _check_steps(context: Context, block: ConfigDict, functions: Functions) -> None:
+    if block.refill.most < 1:
+        raise ValueError(f"refill.most is {block.refill.most}; it must be at least 1")
+    if functions.steps_of is None:
+        return
+    problem = context.task.problem(block.split, 0)
+    text = problem.solution or problem.answer
+    ids = tuple(context.tokenizer.encode(text))
+    completion = Completion(text, ids, (0.0,) * len(ids), "stop")
+    try:
+        steps = functions.steps_of(context.task, problem, completion, Verdict(True, "check"))
+        step_ends(context.tokenizer, completion, [step for step, _ in steps])
+    except Exception as error:
+        raise ValueError(f"steps_of cannot label {text!r} of {problem.id}: {error}") from error
+
+
+def _check_replay(block: ConfigDict) -> None:
+    if block.reuse < 1 or block.dump_every < 0:
+        raise ValueError(f"reuse {block.reuse}, dump_every {block.dump_every}: they count steps")
+    if not block.replay:
+        return
+    files = dumps(block.replay)
+    if not files:
+        raise ValueError(f"replay: {block.replay} holds no rollouts <step>.npz; dump_every writes")
+    rows = len(read_rollouts(files[0]).rewards)
+    if rows != block.prompts * block.group_size:
+        raise ValueError(
+            f"replay: {files[0]} has {rows} rows, not prompts {block.prompts} x group_size "
+            f"{block.group_size}"
+        )
 
 
 def _check_problems(context: Context, block: ConfigDict) -> None:

@@ -3,52 +3,138 @@
 import collections
 import dataclasses
 import time
+from collections.abc import Callable, Iterator, Sequence
 
+import jax
 import numpy as np
 
+from reasoning_jax.rewards.steps import step_ends
 from reasoning_jax.rl.rewards import cluster_answers
 from reasoning_jax.sampling import SamplingParams
-from reasoning_jax.stages.rl.fields import GREEDY, HOST
+from reasoning_jax.shapes import bucket
+from reasoning_jax.stages.rl.fields import GREEDY, HOST, STEPS
+from reasoning_jax.stages.rl.functions import Functions
+from reasoning_jax.stages.rl.refill import refilled
 from reasoning_jax.stages.rollouts import collate
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.tools import tool_scalars
 from reasoning_jax.types import Completion, Problem, Rollouts, Verdict
-from reasoning_jax.verify.rewards import Reward, mean_parts
+from reasoning_jax.verify.rewards import mean_parts
+
+# To look through for problems that may be taken.
+_MOST_BATCHES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampled:
+    """Graded completions of some problems; every sequence has one entry per problem.
+
+    Attributes:
+      problems, prompts: with the prompts' ids.
+      completions, verdicts, parts, rewards: ``x[i][j]`` is of sample j of problem i; ``parts``
+        are the terms of the reward, which is None where the completion is to be left out.
+      greedy: reward of the greedy answer, None where there is none.
+    """
+
+    problems: list[Problem]
+    prompts: list[list[int]]
+    completions: list[list[Completion]]
+    verdicts: list[list[Verdict]]
+    parts: list[list[dict[str, float | None]]]
+    rewards: list[list[float | None]]
+    greedy: list[float | None]
+
+    def __add__(self, other: "Sampled") -> "Sampled":
+        """The problems of both."""
+        return Sampled(*(a + b for a, b in zip(vars(self).values(), vars(other).values())))
+
+    def pick(self, which: Sequence[int]) -> "Sampled":
+        """The problems at these places."""
+        return Sampled(*([values[i] for i in which] for values in vars(self).values()))
+
+    def left_out(self) -> "Sampled":
+        """The same without a reward: kept for its shape alone."""
+        return dataclasses.replace(self, rewards=[[None] * len(row) for row in self.rewards])
 
 
 @dataclasses.dataclass(frozen=True)
 class Collected:
-    """The graded completions of one step.
+    """What one step learns from.
 
     Attributes:
-      problems: P of them.
-      completions, verdicts, rewards: ``x[i][j]`` is of sample j of problem i; a reward is None
-        where the completion is to be left out.
+      sampled: its problems and completions.
       rollouts: the same as NumPy arrays, with the optional fields that the host fills.
-      metrics: names without prefix ``rl/``, but for times.
+      metrics: names without prefix ``rl/``, but for times; of all that was sampled.
+      tokens: of all that was sampled.
     """
 
-    problems: list[Problem]
-    completions: list[list[Completion]]
-    verdicts: list[list[Verdict]]
-    rewards: list[list[float | None]]
+    sampled: Sampled
     rollouts: Rollouts
     metrics: dict[str, float]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all completions."""
-        return sum(len(out.tokens) for outs in self.completions for out in outs)
+    tokens: int
 
 
 class Collector:
-    """Samples, verifies and rewards; fills those of the optional ``fields`` that are the host's."""
+    """Samples, verifies and rewards; fills those of the optional ``fields`` that are the host's.
 
-    def __init__(self, stage: Stage, reward: Reward, fields: tuple[str, ...]):
-        self._stage, self._reward, self._fields = stage, reward, fields
+    Args:
+      batches: gives more problems where those of a step are not enough.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        functions: Functions,
+        fields: tuple[str, ...],
+        batches: Iterator[np.ndarray],
+    ):
+        self._stage, self._functions, self._fields = stage, functions, fields
+        self._batches = batches
+        self._keep = None if functions.refill is None else jax.jit(functions.refill)
 
     def __call__(self, params: dict, indices: np.ndarray, step: int) -> Collected:
-        """The completions of the problems ``indices`` by the policy ``params``."""
+        """The completions of the problems ``indices``, or more, by the policy ``params``."""
+        times = collections.Counter()
+        indices = self._admitted(indices)
+
+        def sample(indices: np.ndarray, turn: int) -> Sampled:
+            return self._sample(params, indices, (step, turn) if turn else (step,), times)
+
+        every = sample(indices, 0)
+        chosen, metrics = every, {}
+        if self._keep is not None:
+            every, chosen, metrics = refilled(
+                every,
+                lambda turn: sample(self._admitted(next(self._batches)), turn),
+                lambda sampled: self._keep(self._arrays(sampled)),
+                most=self._stage.config.refill.most,
+                step=step,
+            )
+        completions = [out for outs in every.completions for out in outs]
+        tokens = sum(len(out.tokens) for out in completions)
+        metrics = _metrics(every) | metrics | {f"time/{k}": v for k, v in times.items()}
+        return Collected(chosen, self._arrays(chosen), metrics, tokens)
+
+    def _admitted(self, indices: np.ndarray) -> np.ndarray:
+        """As many problems that may be taken, of these and those that follow."""
+        admit, wanted = self._functions.admit, len(indices)
+        if admit is None:
+            return indices
+        context, split = self._stage.context, self._stage.config.split
+        found: list[int] = []
+        for _ in range(_MOST_BATCHES):
+            found += [i for i in indices.tolist() if admit(context.task.problem(split, i))]
+            if len(found) >= wanted:
+                return np.array(found[:wanted])
+            indices = next(self._batches)
+        raise RuntimeError(
+            f"admit lets only {len(found)} of {_MOST_BATCHES * wanted} problems of {split!r} pass, "
+            f"fewer than prompts {wanted}; widen it"
+        )
+
+    def _sample(
+        self, params: dict, indices: np.ndarray, seed: tuple[int, ...], times: collections.Counter
+    ) -> Sampled:
         context, block = self._stage.context, self._stage.config
         started = time.monotonic()
         problems = [context.task.problem(block.split, int(index)) for index in indices]
@@ -57,50 +143,57 @@ class Collector:
             max_tokens=block.max_tokens,
             temperature=block.temperature,
             n=block.group_size,
-            seed=self._stage.seed(2, step),
+            seed=self._stage.seed(2, *seed),
         )
         # Answers are verified while others are sampled; time/verify is what that does not hide.
         sampler = context.sampler(params)
         stream = sampler.stream(prompts, sampling, indices.tolist())
         pending = context.verifier.start(context.task, problems, stream)
-        completions = pending.completions
+        completions, greedy = pending.completions, [None] * len(problems)
         if GREEDY in self._fields:
-            greedy = dataclasses.replace(sampling, temperature=0.0, n=1)
-            stream = sampler.stream(prompts, greedy, indices.tolist())
+            one = dataclasses.replace(sampling, temperature=0.0, n=1)
+            stream = sampler.stream(prompts, one, indices.tolist())
             greedy_pending = context.verifier.start(context.task, problems, stream)
-        sampled = time.monotonic()
+        times["sample"] += time.monotonic() - started
 
+        started, reward = time.monotonic(), self._functions.reward
         verdicts = context.verifier.finish(pending)
         parts = self._parts(problems, completions, verdicts)
-        rewards = [[self._reward.total(part) for part in row] for row in parts]
-        rollouts = collate(prompts, completions, verdicts, rewards)
-        fields = host_fields(completions, verdicts)
-        rollouts = rollouts.replace(**{k: fields[k] for k in HOST if k in self._fields})
-        metrics = self._metrics(completions, verdicts, parts)
+        rewards = [[reward.total(part) for part in row] for row in parts]
         if GREEDY in self._fields:
-            greedy_verdicts = context.verifier.finish(greedy_pending)
-            parts = self._parts(problems, greedy_pending.completions, greedy_verdicts)
-            values = [self._reward.total(row[0]) for row in parts]
-            rollouts = with_greedy(rollouts, values)
-            known = [value for value in values if value is not None]
-            metrics["greedy_reward"] = float(np.mean(known)) if known else 0.0
-        metrics |= {"time/sample": sampled - started, "time/verify": time.monotonic() - sampled}
-        return Collected(problems, completions, verdicts, rewards, rollouts, metrics)
+            of_greedy = context.verifier.finish(greedy_pending)
+            rows = self._parts(problems, greedy_pending.completions, of_greedy)
+            greedy = [reward.total(row[0]) for row in rows]
+        times["verify"] += time.monotonic() - started
+        return Sampled(problems, prompts, completions, verdicts, parts, rewards, greedy)
 
     def _parts(self, problems, completions, verdicts) -> list[list[dict[str, float | None]]]:
+        reward = self._functions.reward
         return [
-            [self._reward.parts(problem, out, verdict) for out, verdict in zip(outs, row)]
+            [_numbers(reward.parts(problem, out, verdict), out) for out, verdict in zip(outs, row)]
             for problem, outs, row in zip(problems, completions, verdicts)
         ]
 
-    def _metrics(self, completions, verdicts, parts) -> dict[str, float]:
-        reasons = collections.Counter(v.reason for row in verdicts for v in row)
-        means = mean_parts(part for row in parts for part in row)
-        return {
-            **tool_scalars([out for outs in completions for out in outs]),
-            **{f"verdict/{reason}": count for reason, count in sorted(reasons.items())},
-            **{f"reward/{name}": value for name, value in means.items()},
-        }
+    def _arrays(self, sampled: Sampled) -> Rollouts:
+        rollouts = collate(sampled.prompts, sampled.completions, sampled.verdicts, sampled.rewards)
+        fields = host_fields(sampled.completions, sampled.verdicts)
+        rollouts = rollouts.replace(**{k: fields[k] for k in HOST if k in self._fields})
+        if GREEDY in self._fields:
+            rollouts = with_greedy(rollouts, sampled.greedy)
+        if set(STEPS) & set(self._fields):
+            rollouts = rollouts.replace(**self._steps(sampled))
+        return rollouts
+
+    def _steps(self, sampled: Sampled) -> dict[str, np.ndarray]:
+        context = self._stage.context
+        rows = [
+            (len(prompt), out, self._functions.steps_of(context.task, problem, out, verdict))
+            for problem, prompt, outs, row in zip(
+                sampled.problems, sampled.prompts, sampled.completions, sampled.verdicts
+            )
+            for out, verdict in zip(outs, row)
+        ]
+        return step_fields(rows, lambda out, steps: step_ends(context.tokenizer, out, steps))
 
 
 def host_fields(
@@ -115,6 +208,27 @@ def host_fields(
     }
 
 
+def step_fields(
+    rows: list[tuple[int, Completion, list[tuple[str, float]]]],
+    ends_of: Callable[[Completion, list[str]], list[int]],
+) -> dict[str, np.ndarray]:
+    """The step fields of Rollouts from (length of the prompt, completion, labelled steps) rows.
+
+    Args:
+      ends_of: (completion, texts of its steps) -> positions of their last tokens in it.
+    """
+    width = bucket(max((len(steps) for _, _, steps in rows), default=1), 4)
+    ends = np.zeros((len(rows), width), np.int32)
+    mask = np.zeros((len(rows), width), bool)
+    rewards = np.zeros((len(rows), width), np.float32)
+    for row, (start, out, steps) in enumerate(rows):
+        count = len(steps)
+        mask[row, :count] = True
+        ends[row, :count] = [start + end for end in ends_of(out, [text for text, _ in steps])]
+        rewards[row, :count] = [reward for _, reward in steps]
+    return {"step_ends": ends, "step_mask": mask, "step_rewards": rewards}
+
+
 def with_greedy(rollouts: Rollouts, values: list[float | None]) -> Rollouts:
     """Rollouts with ``greedy_rewards``, one value per group; a group without leaves the loss."""
     known = np.array([value is not None for value in values])
@@ -123,3 +237,27 @@ def with_greedy(rollouts: Rollouts, values: list[float | None]) -> Rollouts:
         greedy_rewards=rewards[rollouts.group_ids],
         row_mask=rollouts.row_mask & known[rollouts.group_ids],
     )
+
+
+def _numbers(parts: dict[str, float | None], completion: Completion) -> dict[str, float | None]:
+    """The terms of a reward as they are; ValueError where one is no number."""
+    for name, value in parts.items():
+        array = np.asarray(0.0 if value is None else value)
+        if array.ndim or array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"reward {name!r} of completion {completion.text!r} is {value!r}; a function gives "
+                "one number, or None, for one completion"
+            )
+    return parts
+
+
+def _metrics(sampled: Sampled) -> dict[str, float]:
+    reasons = collections.Counter(v.reason for row in sampled.verdicts for v in row)
+    means = mean_parts(part for row in sampled.parts for part in row)
+    greedy = [value for value in sampled.greedy if value is not None]
+    return {
+        **tool_scalars([out for outs in sampled.completions for out in outs]),
+        **{f"verdict/{reason}": count for reason, count in sorted(reasons.items())},
+        **{f"reward/{name}": value for name, value in means.items()},
+        **({"greedy_reward": float(np.mean(greedy))} if greedy else {}),
+    }

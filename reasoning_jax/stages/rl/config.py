@@ -11,12 +11,20 @@ def default_config() -> ConfigDict:
     block.stage = "reasoning_jax.stages.rl"
     block.split = "train"
     block.prompts = 32  # problems per step
+    # problem -> bool, those to take (reasoning_jax.stages.rl.admit); others are passed over
+    block.admit = named("")
     block.group_size = 8  # completions per problem
     block.max_tokens = 64  # of a completion
     block.temperature = 1.0  # also divides the logits in the trainer
     # (problem, completion, verdict) -> number, or None to leave the completion out; several with
     # weights: reasoning_jax.verify.rewards.weighted
     block.reward = named("reasoning_jax.verify.rewards.outcome")
+    # (task, problem, completion, verdict) -> its steps with their rewards, for functions that ask
+    # for steps: reasoning_jax.rewards.steps.correct_steps
+    block.steps_of = named("")
+    # Dynamic sampling: batches of problems are sampled until so many groups have a row that the
+    # filter `keep` keeps (reasoning_jax.rl.nonzero_variance), `most` batches a step.
+    block.refill = ConfigDict({"keep": named(""), "most": 10})
     # What follows are functions of Rollouts. Fields that they ask for are filled: reference and
     # old log-probabilities, rewards of greedy answers, calls of tools, clusters of answers.
     block.shapers = ()  # Rollouts -> Rollouts with other rewards, in order (rl.shapers)
@@ -37,13 +45,26 @@ def default_config() -> ConfigDict:
     # The reference is the policy the stage began with. Every so many steps it becomes
     # keep * itself + (1 - keep) * the policy: keep 0 resets it, every 1 makes it an average.
     block.reference = ConfigDict({"every": 0, "keep": 0.0})  # every 0 is never
+    # Models that learn beside the policy, each where a function asks for what it fills. They
+    # begin as the policy does. For so many steps at first they learn alone.
+    block.head_start = 0
+    block.critic = critic_block()  # fills values
+    block.implicit = implicit_block()  # fills token_rewards
+    block.ranking = ranking_block()  # fills model_rewards
     block.balance = 0.0  # multiple of the load-balancing loss a mixture's own config asks for
     block.updates = 1  # optimiser updates per pass; 1 is strictly on-policy
     block.passes = 1  # over a batch of completions
+    block.reuse = 1  # steps that a batch of completions serves; beyond 1 they are off-policy
     block.micro_batches = 1
     block.gap_alarm = 0.01  # warn of a larger mean |sampler - trainer| log-probability, nats
     block.steps = 100
     block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
+    # A curriculum: phases that set keys of this block in turn, each {"set": {"max_tokens": 8},
+    # "steps": 50, "metric": "rl/reward", "at_least": 0.8, "over": 5, "reset": ("reference",)}
+    # (reasoning_jax/stages/rl/phases.py); none is one phase without end.
+    block.phases = ()
+    block.dump_every = 0  # steps between rollouts kept in WORKDIR/rollouts/<stage>; 0 is never
+    block.replay = ""  # folder of such rollouts to learn from in place of a sampler
     block.log_every = 1
     block.log_samples = 8  # completions per step written for reading
     block.evaluate_every = 20
@@ -54,4 +75,32 @@ def default_config() -> ConfigDict:
     # `patience` evaluations in a row. It returns the best evaluated policy whose greedy accuracy
     # has not lost `slack` against its start.
     block.guard = ConfigDict({"start": 0.0, "slack": 0.03, "drop": 0.1, "patience": 2})
+    return block
+
+
+def critic_block() -> ConfigDict:
+    """A value model: the policy's architecture with a scalar head."""
+    block = ConfigDict()
+    # Keywords that are not given here are those of the advantage.
+    block.targets = named("reasoning_jax.rl.advantages.value_targets")  # Rollouts -> [B, T]
+    # (values, old values, targets, mask) -> [B, T]
+    block.loss = named("reasoning_jax.rl.value_loss", clip=0.2)
+    block.aggregate = named("reasoning_jax.rl.token_mean")  # mask -> token weights
+    block.optimizer = optimizer_block(peak=1e-3, warmup_steps=5)  # as often as the policy
+    return block
+
+
+def implicit_block() -> ConfigDict:
+    """PRIME's implicit process reward model: a policy that learns from verdicts, once a step."""
+    block = ConfigDict()
+    block.beta = 0.05  # of its log-ratio in the cross-entropy
+    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
+    return block
+
+
+def ranking_block() -> ConfigDict:
+    """Qwen2.5-Math's reward model: right above wrong samples of a group, once a step."""
+    block = ConfigDict()
+    block.until = 0  # steps after which it is left as it is; 0 is never
+    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
     return block

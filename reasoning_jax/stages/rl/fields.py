@@ -17,7 +17,10 @@ from reasoning_jax.types import Rollouts
 # Always to be had: from completions and verdicts, from another greedy answer, from the model.
 HOST = ("tool_calls", "extracted", "clusters")
 GREEDY = "greedy_rewards"
+STEPS = ("step_ends", "step_mask", "step_rewards")
 DEVICE = ("old_logprobs", "ref_logprobs")
+# From the models that learn beside the policy.
+LEARNT = ("values", "token_rewards", "model_rewards")
 
 _ROWS = {
     "tool_calls": jnp.int32,
@@ -26,6 +29,15 @@ _ROWS = {
     "greedy_rewards": jnp.float32,
     "model_rewards": jnp.float32,
 }
+_STEPS = {"step_ends": jnp.int32, "step_mask": jnp.bool_, "step_rewards": jnp.float32}
+# Fields that come together: implicit rewards are log-ratios to the reference.
+_WITH = {
+    **{name: {*STEPS} for name in STEPS},
+    "token_rewards": {"token_rewards", "ref_logprobs"},
+}
+_HINTS = dict.fromkeys(
+    STEPS, "set steps_of.name to what labels steps, as reasoning_jax.rewards.steps.correct_steps"
+)
 _WIDTH = 8  # of the traced batch; functions do not depend on it
 
 
@@ -35,24 +47,25 @@ def asked_fields(functions: Functions, block: ConfigDict) -> tuple[str, ...]:
     Raises:
       ValueError: a function does not fit its place, or reads a field that nothing here fills.
     """
-    available = {*HOST, GREEDY, *DEVICE}
+    of_host = {*HOST, GREEDY, *(STEPS if functions.steps_of is not None else ())}
+    available = {*of_host, *DEVICE, *LEARNT}
     fields: set[str] = set()
     if moves(block.kl_coef, functions.kl_controller):
         fields.add("ref_logprobs")
-    if block.updates * block.passes > 1:
+    if block.updates * block.passes * block.reuse > 1:
         fields.add("old_logprobs")
     rows = block.prompts * block.group_size
     while True:
         try:
-            _trace(functions, abstract_rollouts(rows, fields))
+            _trace(functions, abstract_rollouts(rows, fields), fields & of_host)
             return tuple(sorted(fields))
         except MissingField as missing:
-            if missing.field not in available:
+            if missing.field not in available or missing.field in fields:
+                hint = _HINTS.get(missing.field, f"filled are {', '.join(sorted(available))}")
                 raise ValueError(
-                    f"{missing}, but nothing in this block fills it; it fills "
-                    f"{', '.join(sorted(available))}"
+                    f"{missing}, but nothing in this block fills it in time; {hint}"
                 ) from missing
-            fields.add(missing.field)
+            fields |= _WITH.get(missing.field, {missing.field})
 
 
 def abstract_rollouts(rows: int, fields: set[str]) -> Rollouts:
@@ -61,9 +74,9 @@ def abstract_rollouts(rows: int, fields: set[str]) -> Rollouts:
     def shape(*dims: int, dtype=jnp.float32) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((rows, *dims), dtype)
 
-    optional = {
-        name: shape(dtype=_ROWS[name]) if name in _ROWS else shape(_WIDTH) for name in fields
-    }
+    optional = {name: shape(_WIDTH) for name in fields}
+    optional |= {name: shape(dtype=_ROWS[name]) for name in fields if name in _ROWS}
+    optional |= {name: shape(_WIDTH, dtype=_STEPS[name]) for name in fields if name in _STEPS}
     return Rollouts(
         tokens=shape(_WIDTH, dtype=jnp.int32),
         lengths=shape(dtype=jnp.int32),
@@ -78,9 +91,12 @@ def abstract_rollouts(rows: int, fields: set[str]) -> Rollouts:
     )
 
 
-def _trace(functions: Functions, rollouts: Rollouts) -> None:
+def _trace(functions: Functions, rollouts: Rollouts, of_host: set[str]) -> None:
     """Runs the functions on shapes alone; raises MissingField, or ValueError where one is bad."""
     rows = rollouts.rewards.shape[0]
+    if functions.refill is not None:
+        early = abstract_rollouts(rows, of_host)
+        _expect("refill.keep", _call("refill.keep", functions.refill, early), (rows,))
     for shaper in functions.shapers:
         rollouts = _call("shapers", shaper, rollouts)
         if not isinstance(rollouts, Rollouts):

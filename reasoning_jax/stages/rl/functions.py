@@ -17,10 +17,13 @@ from reasoning_jax.verify.rewards import Reward, reward_of
 class Functions:
     """What makes an update of completions; attributes are keys of the block.
 
-    ``selection`` is None where the policy loss selects nothing.
+    ``admit``, ``steps_of``, ``refill`` and ``selection`` are None where the block names none.
     """
 
     reward: Reward
+    admit: Callable | None
+    steps_of: Callable | None
+    refill: Callable | None
     shapers: tuple[Callable, ...]
     filters: tuple[Callable, ...]
     advantage: Callable
@@ -41,7 +44,10 @@ def build_functions(block: ConfigDict) -> Functions:
         reward=reward_of(block.reward, "reward"),
         shapers=_each(block.shapers, "shapers"),
         filters=_each(block.filters, "filters"),
-        selection=function(block.selection, "selection") if block.selection.name else None,
+        admit=_if_any(block.admit, "admit"),
+        steps_of=_if_any(block.steps_of, "steps_of"),
+        refill=_if_any(block.refill.keep, "refill.keep"),
+        selection=_if_any(block.selection, "selection"),
         **{name: function(block[name], name) for name in (*single, *following)},
     )
 
@@ -89,6 +95,10 @@ def select(
         advantages=advantages,
         mask=mask,
     )
+
+
+def _if_any(spec: ConfigDict, where: str) -> Callable | None:
+    return function(spec, where) if spec.name else None
 
 
 def _each(specs: tuple[str | Mapping[str, Any], ...], where: str) -> tuple[Callable, ...]:

@@ -7,10 +7,10 @@ from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import build_optimizer
 from reasoning_jax.stages.guard import judge
 from reasoning_jax.stages.loop import Schedule, run_loop
-from reasoning_jax.stages.rl.fields import asked_fields
-from reasoning_jax.stages.rl.functions import build_functions
+from reasoning_jax.stages.rl.curriculum import Curriculum, fields_of, start_of
+from reasoning_jax.stages.rl.learners import build_learners
+from reasoning_jax.stages.rl.phases import build_phases
 from reasoning_jax.stages.rl.state import RLState, begin
-from reasoning_jax.stages.rl.step import Step
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.data import index_batches
 
@@ -30,13 +30,21 @@ def run(stage: Stage, params: dict) -> dict:
         progress = _start(stage, before)
     else:
         progress = stage.resumed["progress"]
-    position = begin(stage, params, optimizer, batches, progress)
+    phases = build_phases(block)
+    fields = fields_of(phases)
+    learners = build_learners(context, block, fields, stage.seed(5))
+    moving = "ref_logprobs" in fields and any(
+        phase.block.reference.every or "reference" in phase.reset for phase in phases
+    )
+    position = begin(stage, params, optimizer, learners, batches, progress, moving)
+    fixed = context.restore(stage.first_number) if "ref_logprobs" in fields and not moving else None
+    advance = Curriculum(stage, phases, optimizer, batches, fixed, position.progress)
     position = run_loop(
         stage,
         position,
         Schedule(block.steps, block.log_every, block.evaluate_every, block.checkpoint_every),
         batches,
-        Step(stage, optimizer, _reference(stage), position.progress["coefficients"]),
+        advance,
         measure,
         functools.partial(judge, block.guard, stage.first_number),
     )
@@ -61,14 +69,5 @@ def _start(stage: Stage, before: Evaluation) -> dict:
         "best_number": stage.first_number,
         "falls": 0,
         "keep": [stage.first_number],
-        "coefficients": {"kl": float(block.kl_coef), "entropy": float(block.entropy_coef)},
+        **start_of(build_phases(block)),
     }
-
-
-def _reference(stage: Stage) -> dict | None:
-    """The policy the stage began with: its first checkpoint, which stays while it runs."""
-    block = stage.config
-    asked = "ref_logprobs" in asked_fields(build_functions(block), block)
-    if not asked or block.reference.every:
-        return None
-    return stage.context.restore(stage.first_number)

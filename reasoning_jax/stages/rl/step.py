@@ -1,5 +1,6 @@
 """One step of the stage: completions, their fields, one update or several."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -22,10 +23,11 @@ from reasoning_jax.rl import (
 )
 from reasoning_jax.rl.objective import Objective, PolicyBatch
 from reasoning_jax.stages.loop import StepResult
-from reasoning_jax.stages.rl.collect import Collected, Collector
-from reasoning_jax.stages.rl.fields import asked_fields
-from reasoning_jax.stages.rl.functions import Functions, build_functions, clip_ends, moves, select
-from reasoning_jax.stages.rl.state import RLState
+from reasoning_jax.stages.rl.collect import Collected
+from reasoning_jax.stages.rl.functions import Functions, clip_ends, moves, select
+from reasoning_jax.stages.rl.learners import Learner, bound_targets
+from reasoning_jax.stages.rl.replay import Pool
+from reasoning_jax.stages.rl.state import RLState, copied
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.state import TrainState
 from reasoning_jax.training.step import make_update
@@ -36,6 +38,11 @@ class Step:
     """One step of RL; holds the jitted functions of one mesh.
 
     Args:
+      functions: those of the block.
+      fields: the optional fields of Rollouts that they ask for.
+      optimizer: of the policy.
+      learners: the models that learn beside it, by name.
+      collect: (policy, indices of problems, step) -> what to learn from.
       reference: trained tree of a reference policy that stays, or None where there is none or
         the state holds one that moves.
       coefficients: of the terms ``kl`` and ``entropy`` as they stand.
@@ -44,22 +51,35 @@ class Step:
     def __init__(
         self,
         stage: Stage,
+        functions: Functions,
+        fields: tuple[str, ...],
         optimizer: optax.GradientTransformation,
+        learners: dict[str, Learner],
+        collect: Callable[[dict, np.ndarray, int], Collected],
         reference: dict | None,
         coefficients: dict[str, float],
     ):
         block = stage.config
-        self.stage, self.reference, self.coefficients = stage, reference, coefficients
-        self.functions = functions = build_functions(block)
-        self.fields = asked_fields(functions, block)
-        self.collect = Collector(stage, functions.reward, self.fields)
+        self.stage, self.functions, self.fields = stage, functions, fields
+        self.learners, self.reference, self.coefficients = learners, reference, coefficients
+        self.collect = collect
+        # A run may be thrown back to its last evaluation.
+        folder = stage.context.workdir / "rollouts" / f"{stage.name}_in_use"
+        self.pool = Pool(folder, block.evaluate_every + block.reuse)
         model = stage.context.transformer()
 
-        def score(params: dict, tokens: jax.Array) -> jax.Array:
-            return token_logprobs(model, params, tokens, temperature=block.temperature).logprobs
+        def score(params: dict, rollouts: Rollouts) -> jax.Array:
+            return token_logprobs(
+                model,
+                params,
+                rollouts.tokens,
+                scored=rollouts.mask,
+                temperature=block.temperature,
+            ).logprobs
 
         self.score = jax.jit(score)
-        self.shape = jax.jit(functools.partial(_shape, functions))
+        targets = bound_targets(block) if "critic" in learners else None
+        self.shape = jax.jit(functools.partial(_shape, functions, targets))
         self.update = _make_update(stage, functions, optimizer)
         self.follow = jax.jit(
             functools.partial(follow, keep=block.reference.keep), donate_argnums=0
@@ -68,19 +88,30 @@ class Step:
             self.select = jax.jit(functools.partial(select, functions.selection))
 
     def __call__(
-        self, state: RLState, indices: np.ndarray, step: int
+        self, state: RLState, indices: np.ndarray, step: int, age: int = 0
     ) -> tuple[RLState, StepResult]:
-        """Samples, verifies and updates once."""
-        collected = self.collect(state.params, indices, step)
-        started = time.monotonic()
-        rollouts = self._fill(state, put_batch(collected.rollouts, self.stage.context.mesh))
-        rollouts, advantages, scalars = self.shape(rollouts)
-        batch = PolicyBatch(rollouts, advantages, weights=None, **self._terms(len(advantages)))
-        policy, metrics = self._learn(state.policy, batch, step)
-        state = self._move_reference(state.with_policy(policy), step)
-        metrics = to_host(scalars) | metrics
+        """Samples, verifies and updates once.
+
+        Args:
+          age: steps since completions were collected, which then are used again; 0 collects.
+        """
+        collected, rollouts, started = self._gather(state, indices, step, age)
+        batch, scalars = self.shape(rollouts)
+        batch = batch.replace(**self._terms(len(batch.advantages)))
+        parts = self._parts(batch, step)
+        policy, metrics = self._learn(state.policy, parts, step)
+        state = state.with_policy(policy)
+        state, of_learners = self._teach(state, batch, parts, step)
+        state = self._move_reference(state, step)
+        metrics = to_host(scalars) | metrics | of_learners
         self._follow_coefficients(metrics)
         _warn_of_gap(metrics["logprob_gap_mean"], self.stage.config.gap_alarm, step)
+        if metrics["kept"] == 0:
+            print(
+                f"warning: no completion is left to learn from at step {step + 1}: the gradient "
+                "is 0; look at the filters and at rl/verdict/*",
+                flush=True,
+            )
         metrics = {
             name if name.startswith("time/") else f"rl/{name}": value
             for name, value in (metrics | collected.metrics).items()
@@ -90,16 +121,39 @@ class Step:
         remember = {"coefficients": self.coefficients}
         return state, StepResult(metrics, samples, collected.tokens, remember)
 
+    def _gather(
+        self, state: RLState, indices: np.ndarray, step: int, age: int
+    ) -> tuple[Collected, Rollouts, float]:
+        """What to learn from, all its fields filled, and when it was collected."""
+        mesh, reuse = self.stage.context.mesh, self.stage.config.reuse
+        fresh = age == 0
+        collected = (
+            self.collect(state.params, indices, step) if fresh else self.pool.take(step - age)
+        )
+        started = time.monotonic()
+        rollouts = self._fill(state, put_batch(collected.rollouts, mesh))
+        if reuse > 1 and fresh:
+            # The policy that sampled is that of the ratios for as long as they are used.
+            old_logprobs = to_host(rollouts.old_logprobs)
+            self.pool.keep(step, collected.rollouts.replace(old_logprobs=old_logprobs))
+        if reuse > 1:
+            collected = dataclasses.replace(collected, metrics=collected.metrics | {"age": age})
+        return collected, rollouts, started
+
     def _fill(self, state: RLState, rollouts: Rollouts) -> Rollouts:
         """Fills the fields that the model has to work out."""
         params = self.stage.context.params
         if "ref_logprobs" in self.fields:
             reference = self.reference if state.reference is None else state.reference
-            ref_logprobs = self.score(params(reference), rollouts.tokens)
+            ref_logprobs = self.score(params(reference), rollouts)
             rollouts = rollouts.replace(ref_logprobs=ref_logprobs)
-        if "old_logprobs" in self.fields:
-            old_logprobs = self.score(params(state.params), rollouts.tokens)
+        if "old_logprobs" in self.fields and rollouts.old_logprobs is None:
+            old_logprobs = self.score(params(state.params), rollouts)
             rollouts = rollouts.replace(old_logprobs=old_logprobs)
+        for name, learner in self.learners.items():
+            trained = state.learners[name].params
+            field = learner.score(trained, self.stage.context.frozen, rollouts)
+            rollouts = rollouts.replace(**{learner.field: field})
         return rollouts
 
     def _terms(self, rows: int) -> dict[str, jax.Array | None]:
@@ -113,22 +167,42 @@ class Step:
         }
 
     def _learn(
-        self, policy: TrainState, batch: PolicyBatch, step: int
+        self, policy: TrainState, parts: list[PolicyBatch], step: int
     ) -> tuple[TrainState, dict[str, float]]:
-        """The updates of one batch of completions."""
+        """The policy's updates of one batch of completions."""
         context, of_updates = self.stage.context, []
-        for number, part in enumerate(self._parts(batch, step)):
+        # While others have their head start the policy's updates are made, logged and forgotten.
+        before = copied(policy) if step < self.stage.config.head_start else None
+        for number, part in enumerate(parts):
             if self.functions.selection is not None:
                 part = self._with_selected(policy, part, step, number)
             policy, of_update = self.update(policy, part, context.frozen)
             of_updates.append(of_update)
-        return policy, _over_updates(to_host(of_updates))
+        return policy if before is None else before, _over_updates(to_host(of_updates))
+
+    def _teach(
+        self, state: RLState, batch: PolicyBatch, parts: list[PolicyBatch], step: int
+    ) -> tuple[RLState, dict[str, float]]:
+        """The updates of the models beside the policy."""
+        states, metrics = dict(state.learners), {}
+        for name, learner in self.learners.items():
+            if learner.until and step >= learner.until:
+                continue
+            of_updates = []
+            for part in learner.batches(batch, parts):
+                states[name], of_update = learner.update(
+                    states[name], part, self.stage.context.frozen
+                )
+                of_updates.append(of_update)
+            merged = _over_updates(to_host(of_updates))
+            metrics |= {f"{name}/{key}": value for key, value in merged.items()}
+        return state.replace(learners=states), metrics
 
     def _with_selected(
         self, policy: TrainState, part: PolicyBatch, step: int, number: int
     ) -> PolicyBatch:
         rollouts = part.rollouts
-        logprobs = self.score(self.stage.context.params(policy.params), rollouts.tokens)
+        logprobs = self.score(self.stage.context.params(policy.params), rollouts)
         old = logprobs if rollouts.old_logprobs is None else rollouts.old_logprobs
         key = jax.random.key(self.stage.seed(4, step, number))
         selected = self.select(key, logprobs, old, part.advantages, rollouts.loss_mask)
@@ -152,7 +226,7 @@ class Step:
 
     def _move_reference(self, state: RLState, step: int) -> RLState:
         every = self.stage.config.reference.every
-        if state.reference is None or (step + 1) % every:
+        if state.reference is None or not every or (step + 1) % every:
             return state
         return state.replace(reference=self.follow(state.reference, state.params))
 
@@ -169,15 +243,14 @@ class Step:
 
     def _samples(self, collected: Collected, batch: PolicyBatch) -> list[dict]:
         """The first completion of the first problems."""
-        n = self.stage.config.group_size
-        rows = []
-        for i in range(min(self.stage.config.log_samples, len(collected.problems))):
+        n, sampled, rows = self.stage.config.group_size, collected.sampled, []
+        for i in range(min(self.stage.config.log_samples, len(sampled.problems))):
             tokens = batch.advantages[i * n][batch.rollouts.mask[i * n]]
-            out, verdict = collected.completions[i][0], collected.verdicts[i][0]
-            left_out = collected.rewards[i][0] is None
+            out, verdict = sampled.completions[i][0], sampled.verdicts[i][0]
+            left_out = sampled.rewards[i][0] is None
             rows.append(
                 {
-                    **sample_row(collected.problems[i], out, verdict),
+                    **sample_row(sampled.problems[i], out, verdict),
                     "reward": None if left_out else float(batch.rollouts.rewards[i * n]),
                     "advantage": float(tokens.mean()) if tokens.size else 0.0,
                 }
@@ -186,9 +259,9 @@ class Step:
 
 
 def _shape(
-    functions: Functions, rollouts: Rollouts
-) -> tuple[Rollouts, jax.Array, dict[str, jax.Array]]:
-    """Shaped and filtered rollouts, their advantages [B, T], and what they were like before."""
+    functions: Functions, targets: Callable | None, rollouts: Rollouts
+) -> tuple[PolicyBatch, dict[str, jax.Array]]:
+    """Shaped and filtered rollouts with their advantages, and what they were like before."""
     scalars = rollout_scalars(rollouts)
     for shaper in functions.shapers:
         rollouts = shaper(rollouts)
@@ -197,7 +270,10 @@ def _shape(
         scalars |= {f"shaped_{name}": shaped[name] for name in ("reward", "reward_sd")}
     for keep in functions.filters:
         rollouts = apply_filter(rollouts, keep(rollouts))
-    return rollouts, functions.advantage(rollouts), scalars
+    scalars["kept"] = jnp.mean(rollouts.row_mask.astype(jnp.float32))
+    values = None if targets is None else targets(rollouts)
+    advantages = functions.advantage(rollouts)
+    return PolicyBatch(rollouts, advantages, weights=None, targets=values), scalars
 
 
 def _make_update(
@@ -221,6 +297,7 @@ def _make_update(
             params,
             batch.rollouts.tokens,
             _within(batch.rollouts),
+            scored=batch.rollouts.mask,
             temperature=block.temperature,
         )
         policy = objective(scores.logprobs, scores.entropy, batch)

@@ -14,6 +14,7 @@ def tiny():
     def make(**keys):
         config = get_config("small").unlock()
         config.stages = ("rl",)
+        config.task = "coin_task:CoinChain"
         config.rl.prompts = 8
         config.rl.group_size = 4
         config.rl.steps = config.rl.evaluate_every = 2

@@ -63,10 +63,10 @@ def test_a_broken_off_run_goes_on_bit_identically(tiny, tmp_path, steps_of, monk
     run(config, tmp_path / "whole")
     original = Step.__call__
 
-    def break_off(self, state, indices, step):
+    def break_off(self, state, indices, step, age):
         if step == 2:
             raise KeyboardInterrupt
-        return original(self, state, indices, step)
+        return original(self, state, indices, step, age)
 
     monkeypatch.setattr(Step, "__call__", break_off)
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def test_a_broken_off_run_goes_on_bit_identically(tiny, tmp_path, steps_of, monk
         ),
         (
             {"advantage": named(f"{ROOM}.advantages.process_grpo")},
-            ["rollouts.step_rewards is None", "process_grpo", "nothing in this block fills it"],
+            ["rollouts.step_rewards is None", "process_grpo", "steps_of.name"],
         ),
     ],
 )
