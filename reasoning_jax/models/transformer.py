@@ -69,7 +69,8 @@ class Transformer(nn.Module):
         everything. True is "full".
       unroll: layers per iteration of the scan; more runs faster on CPUs and compiles longer.
         One where ``remat`` computes them again.
-      attention: a name of ``attention.IMPLEMENTATIONS``; of whole sequences, not of decoding.
+      attention: a name of ``attention.IMPLEMENTATIONS``, or "auto"; of whole sequences, not of
+        decoding.
     """
 
     config: ModelConfig

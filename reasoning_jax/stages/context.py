@@ -20,6 +20,7 @@ from reasoning_jax.models import (
 )
 from reasoning_jax.models.attention import check_implementation
 from reasoning_jax.models.hf import read_config
+from reasoning_jax.models.remat import remat_policy
 from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import Sampler, TurnSampler
 from reasoning_jax.stages.adapters import build_lora, first_adapters
@@ -97,7 +98,7 @@ class Context:
             self.model,
             self.mesh,
             self.dtype,
-            self.config.remat,
+            remat_policy(self.config.remat),
             self.config.unroll,
             self.config.attention,
         )
@@ -154,6 +155,7 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     if config.unroll < 1:
         raise ValueError(f"config.unroll is {config.unroll}; it must be at least 1")
     check_implementation(config.attention)
+    remat_policy(config.remat)
     mesh = make_mesh(**config.mesh)
     task = load_task(config.task, config.data, **config.task_options)
     source = tokenizer_source(config, task)

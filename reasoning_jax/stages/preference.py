@@ -129,7 +129,7 @@ def _rows(context: Context, block: ConfigDict, pairs: tuple[Pair, ...]) -> PairB
 def _token_logprobs(model, params: dict, rows: Rows) -> tuple[jax.Array, jax.Array]:
     """Of all tokens, in the shape of the rows, and the routers' balance; one forward."""
     if not isinstance(rows, PackedPairs):
-        return side_logprobs(model, params, rows.tokens, rows.lengths)
+        return side_logprobs(model, params, rows.tokens, rows.lengths, rows.mask)
     scores, balance = token_logprobs_and_balance(
         model,
         params,
@@ -137,6 +137,7 @@ def _token_logprobs(model, params: dict, rows: Rows) -> tuple[jax.Array, jax.Arr
         rows.segment_ids > 0,
         positions=rows.positions,
         segment_ids=rows.segment_ids,
+        scored=rows.mask,
     )
     return scores.logprobs, balance
 

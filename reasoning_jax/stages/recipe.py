@@ -34,8 +34,10 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     # sizes of the mesh axes; -1 takes the devices that are left
     config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1, "expert": 1})
     config.dtype = "float32"  # of the computation; parameters stay float32
-    config.remat = False  # recompute each block in the backward pass
-    config.attention = "xla"  # or blockwise (long rows, any device), cudnn (GPU), splash (TPU)
+    # what blocks keep for the backward pass: none (no recomputation), dots, projections, full
+    config.remat = "none"
+    # auto is folded on CPUs and xla elsewhere; or blockwise (long rows), cudnn (GPU), splash (TPU)
+    config.attention = "auto"
     config.unroll = 1  # layers per iteration of the scan; more is faster on CPUs, slower to compile
     config.sampler_rows = 512  # most completions decoded at once
     config.lora = lora_block()  # adapters to train in place of the parameters

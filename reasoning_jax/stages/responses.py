@@ -128,12 +128,18 @@ def stored(stage: Stage, round: int, make: Callable[[], tuple], read: Callable, 
 
 
 def side_logprobs(
-    model, params: dict, tokens: jax.Array, lengths: jax.Array
+    model, params: dict, tokens: jax.Array, lengths: jax.Array, mask: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Token log-probabilities [B, S, T] of all sides in one forward, and the routers' balance."""
+    """Token log-probabilities [B, S, T] of all sides in one forward, and the routers' balance.
+
+    Args:
+      mask: [B, S, T] tokens whose log-probabilities are wanted; they are 0 elsewhere.
+    """
     width = tokens.shape[-1]
     valid = jnp.arange(width) < lengths.reshape(-1, 1)
-    scores, balance = token_logprobs_and_balance(model, params, tokens.reshape(-1, width), valid)
+    scores, balance = token_logprobs_and_balance(
+        model, params, tokens.reshape(-1, width), valid, scored=mask.reshape(-1, width)
+    )
     return scores.logprobs.reshape(tokens.shape), balance
 
 

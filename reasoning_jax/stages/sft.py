@@ -187,6 +187,7 @@ def _loss(context: Context, block: ConfigDict):
             batch.segment_ids > 0,
             positions=batch.positions,
             segment_ids=batch.segment_ids,
+            scored=batch.loss_mask,
         )
         losses = block.z_loss_coef * z_loss(scores.logsumexp) - scores.logprobs
         # Routers are balanced within what passes through them at once, a micro-batch.

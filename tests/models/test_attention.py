@@ -291,9 +291,15 @@ def test_a_mesh_changes_nothing(implementation):
     )
 
 
+def test_auto_is_folded_on_cpus(monkeypatch):
+    arguments = qkv()
+    monkeypatch.setitem(IMPLEMENTATIONS, "folded", lambda q, *_, **options: q + 1)
+    np.testing.assert_array_equal(run("auto", *arguments), arguments[0] + 1)
+
+
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(
-        ValueError, match="'flash'; choose one of xla, blockwise, folded, cudnn, splash"
+        ValueError, match="'flash'; choose one of auto, xla, blockwise, folded, cudnn, splash"
     ):
         run("flash", *qkv())
     with pytest.raises(ValueError, match="'flash'"):

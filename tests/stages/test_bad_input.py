@@ -86,6 +86,7 @@ def test_dropout_of_adapters_is_refused_in_rl(tmp_path):
         ("dtype", "bf16", ["bf16", "bfloat16"]),
         ("attention", "flash", ["flash", "blockwise"]),
         ("unroll", 0, ["unroll is 0"]),
+        ("remat", "some", ["remat is 'some'", "projections"]),
         ("model", "", ["model is empty"]),
         ("evaluate_rl.split", "exam", ["exam", "validation"]),
         ("evaluate_rl.problems", 10**6, ["1000000 problems", "0 is all"]),
