@@ -16,7 +16,6 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the host has room for what a de
 from launch import environment  # isort: skip  (before jax starts)
 
 import pathlib
-import shutil
 import time
 
 from absl import flags
@@ -30,25 +29,13 @@ DTYPE = flags.DEFINE_enum(
 ADAPTER = flags.DEFINE_string("adapter", "", "Folder of a LoRA adapter in PEFT's format to merge.")
 SHARD_GB = flags.DEFINE_float("shard_gb", 5.0, "Largest safetensors file, 10^9 bytes.", 1e-6)
 
-# What a folder holds beside config and weights: tokenizer, chat templates, generation defaults.
-COMPANIONS = (
-    "*tokenizer*",
-    "*.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template.*",
-    "additional_chat_templates",
-    "generation_config.json",
-)
-
 
 def main(_: list[str]) -> None:
     """Loads, saves, copies the companions, reports."""
     import jax.numpy as jnp
 
     from reasoning_jax.models import count_params, save_hf, save_orbax
+    from reasoning_jax.models.companions import copy_companions
     from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, replacing
     from reasoning_jax.models.orbax import is_orbax
     from reasoning_jax.models.stored import read_json
@@ -68,9 +55,7 @@ def main(_: list[str]) -> None:
             save_hf(fresh, config, params, max_shard_bytes=shard_bytes, token_ids=ids)
         else:
             save_orbax(fresh, config, params, token_ids=ids)
-        for companion in {path for pattern in COMPANIONS for path in source.glob(pattern)}:
-            copy = shutil.copytree if companion.is_dir() else shutil.copy
-            copy(companion, fresh / companion.name)
+        copy_companions(source, fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(
         f"{target}: {layout}, {count_params(params):,} parameters, {size / 1e9:.3f} GB, "
