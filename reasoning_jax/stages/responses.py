@@ -206,8 +206,13 @@ def learn(
       update: optimiser -> (state, rows on the mesh) -> (state, metrics).
     """
     context, block = stage.context, stage.config
-    # The first checkpoint stays while the stage runs: it holds the reference.
-    reference = params if stage.resumed is None else context.restore(stage.first_number)
+    # The first checkpoint stays while the stage runs: it holds the reference. Updates use up what
+    # they begin with, so later rounds need a copy of their own.
+    if stage.resumed is None and not block.resample_every:
+        reference = params
+    else:
+        context.checkpoints.wait()
+        reference = context.restore(stage.first_number)
     scored = jax.jit(score)
 
     def make(round: int, trained: dict) -> Rows:
