@@ -1,7 +1,7 @@
 """Where a preference stage gets its pairs: a file, or the policy's own right and wrong answers."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from reasoning_jax.functions import function
@@ -27,6 +27,7 @@ from reasoning_jax.preference.pipeline import (
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.generators import check_generator
+from reasoning_jax.types import Problem
 
 
 class PairSource(Protocol):
@@ -105,6 +106,75 @@ class SampledOutcomes:
                 problem.id,
             )
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherAgainstOwn:
+    """A teacher's right response against the policy's own wrong one: semi-on-policy pairs.
+
+    As Light-R1 (arXiv 2503.10460) and InfiAlign (arXiv 2508.05496) make them. Teacher responses
+    that are not right are left out.
+
+    Attributes:
+      split, problems: the first so many problems of the split.
+      n, temperature, max_tokens: of the policy's samples.
+      most: pairs of one problem.
+      teacher: names what writes the right responses, a function of `stages.generators` with its
+        keywords; empty for the worked solutions of the task.
+    """
+
+    split: str = "train"
+    problems: int = 2_000
+    n: int = 4
+    temperature: float = 1.0
+    max_tokens: int = 32
+    most: int = 1
+    teacher: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def validate(self, context: Context) -> None:
+        """ValueError unless the problems are there and prompts and responses fit the context."""
+        check_problems(context, self.split, self.problems, self.max_tokens)
+        SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
+        if self.teacher:
+            check_generator(self.teacher, "source.teacher")
+        elif context.task.problem(self.split, 0).solution is None:
+            raise ValueError(f"{context.task.name} has no worked solutions; name a source.teacher")
+
+    def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
+        """Up to ``most`` pairs of each problem that the policy errs on and the teacher solves."""
+        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
+        sampling = SamplingParams(
+            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
+        )
+        grade = grader(context.verifier, context.task)
+        own = LocalGenerator(context.sampler(trained), context.tokenizer)
+        failed = {t.id: t for t in collect(own, grade, problems, sampling) if t.mistakes}
+        problems = [problem for problem in problems if problem.id in failed]
+        return tuple(
+            pair
+            for problem, right in zip(problems, self._taught(context, problems, sampling))
+            for pair in outcome_pairs(
+                problem.prompt,
+                [
+                    *((text, True) for text in right),
+                    *((mistake.response, False) for mistake in failed[problem.id].mistakes),
+                ],
+                self.most,
+                problem.id,
+            )
+        )
+
+    def _taught(
+        self, context: Context, problems: Sequence[Problem], sampling: SamplingParams
+    ) -> list[tuple[str, ...]]:
+        """The teacher's right responses to each problem."""
+        if self.teacher:
+            teacher = function(self.teacher, "source.teacher")(context)
+            grade = grader(context.verifier, context.task)
+            return [trace.right for trace in collect(teacher, grade, problems, sampling)]
+        futures = [context.verifier.submit(context.task, p, p.solution or "") for p in problems]
+        verdicts = [future.result() for future in futures]
+        return [(p.solution,) if v.correct is True else () for p, v in zip(problems, verdicts)]
 
 
 @dataclasses.dataclass(frozen=True)

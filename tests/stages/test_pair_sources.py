@@ -14,6 +14,7 @@ from reasoning_jax.stages.pair_sources import (
     PairFile,
     SampledOutcomes,
     SampledSteps,
+    TeacherAgainstOwn,
 )
 from reasoning_jax.tasks.modchain import ModChain
 from reasoning_jax.text import CharTokenizer
@@ -113,6 +114,33 @@ def test_the_same_corrections_as_whole_responses(make_context):
     problem = TASK.problem("train", 0)
     assert source.pairs(context, {}, seed=3) == (
         Pair(problem.prompt, spell([a, b, c]), wrong, source=problem.id),
+    )
+
+
+def test_a_teacher_against_own_mistakes(make_context, monkeypatch):
+    script = [["1,x", spell(truth(0)), "2,x"], [spell(truth(1))] * 3, ["3,x"] * 3]
+    solved = [i for i in (0, 2) if TASK.problem("train", i).solution == spell(truth(i))]
+    source = TeacherAgainstOwn(problems=3, n=3, max_tokens=8)
+    context = make_context(script)
+    source.validate(context)
+    wrong = {0: "1,x", 2: "3,x"}
+    problems = {i: TASK.problem("train", i) for i in (0, 2)}
+    assert source.pairs(context, {}, seed=3) == tuple(
+        Pair(problems[i].prompt, spell(truth(i)), wrong[i], source=problems[i].id) for i in solved
+    )
+    # Another model as the teacher is asked for what the policy errs on, and must be right.
+    teacher = Scripted([["4,x"], [spell(truth(2))]], [])
+
+    def model_folder(context, *, folder):
+        return LocalGenerator(teacher, context.tokenizer, folder)
+
+    monkeypatch.setattr(generators, "model_folder", model_folder)
+    spec = {"name": "reasoning_jax.stages.generators.model_folder", "folder": "big"}
+    source = TeacherAgainstOwn(problems=3, n=3, max_tokens=8, teacher=spec)
+    with pytest.raises(FileNotFoundError, match=r"source\.teacher\.folder is 'big'"):
+        source.validate(context)
+    assert source.pairs(make_context(script), {}, seed=3) == (
+        Pair(problems[2].prompt, spell(truth(2)), "3,x", source=problems[2].id),
     )
 
 
