@@ -61,10 +61,32 @@ class SamplerParts(NamedTuple):
 def load_sampler(source: str):
     """A sampler of a model folder or of the workdir of a finished run, with its tools.
 
-    It runs over all devices.
+    It runs over all devices. An energy model calls no tools.
     """
+    from reasoning_jax.models.energy import is_energy_folder
+    from reasoning_jax.stages.exported import model_folder
+
+    if is_energy_folder(model_folder(source)):
+        return _load_energy_sampler(source)
     parts = load_parts(source)
     return parts.tooling.wrap(parts.sampler)
+
+
+def _load_energy_sampler(source: str):
+    import jax.numpy as jnp
+
+    from reasoning_jax.parallel import make_mesh
+    from reasoning_jax.stages.chat import build_chat
+    from reasoning_jax.stages.energy_model import saved_energy_sampler
+    from reasoning_jax.stages.exported import model_folder
+    from reasoning_jax.text import load_tokenizer
+
+    if _ADAPTER.value or any(_TOOL.value or ()):
+        raise ValueError(f"{source} holds an energy model, which takes no --adapter and no --tool")
+    folder = model_folder(source)
+    mesh = make_mesh(fsdp=_FSDP.value, tensor=_TENSOR.value, expert=_EXPERT.value)
+    tokenizer = build_chat(_chat(source), load_tokenizer(folder), folder)
+    return saved_energy_sampler(folder, tokenizer, mesh, jnp.dtype(_DTYPE.value))
 
 
 def load_parts(source: str) -> SamplerParts:

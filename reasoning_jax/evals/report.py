@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reasoning_jax.evals import console, plots
+from reasoning_jax.evals.thinking_plots import THINKING_CHARTS
 from reasoning_jax.training.metrics import METRICS, SAMPLES, read_lines, read_metrics
 
 REPORT = "report.html"
@@ -154,7 +155,7 @@ def _sections(lines: Lines) -> Iterator[str]:
     """The results and their charts, then the other charts under the heading of each."""
     sections = {"Results": _results(lines)}
     charts: dict[str, list[str]] = {}
-    for chart in plots.CHARTS:
+    for chart in (*plots.CHARTS, *THINKING_CHARTS):
         figure = chart.draw(lines)
         if figure is not None:
             charts.setdefault(chart.section, []).append(_chart(chart, plots.to_svg(figure)))

@@ -1,5 +1,7 @@
 """Config blocks that several stages share; every line with its unit or reason."""
 
+from collections.abc import Callable
+
 import optax
 from ml_collections import ConfigDict
 
@@ -44,15 +46,21 @@ def evaluation_block(split: str, problems: int, n: int, max_tokens: int) -> Conf
     return block
 
 
-def build_optimizer(block: ConfigDict) -> optax.GradientTransformation:
-    """The optimiser an ``optimizer_block`` describes; ValueError when it cannot be."""
+def build_optimizer(
+    block: ConfigDict, around_decay: Callable[[Callable], Callable] = lambda mask: mask
+) -> optax.GradientTransformation:
+    """The optimiser an ``optimizer_block`` describes; ValueError when it cannot be.
+
+    Args:
+      around_decay: makes of the block's choice of what decays another one.
+    """
     return adamw(
         build_schedule(block),
         b1=block.b1,
         b2=block.b2,
         eps=block.eps,
         weight_decay=block.weight_decay,
-        decay_mask=function(block.decay_mask, "optimizer.decay_mask"),
+        decay_mask=around_decay(function(block.decay_mask, "optimizer.decay_mask")),
         clip_norm=block.clip_norm,
     )
 

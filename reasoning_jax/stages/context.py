@@ -19,12 +19,20 @@ from reasoning_jax.models import (
     preset,
 )
 from reasoning_jax.models.attention import check_implementation
+from reasoning_jax.models.energy import EnergyModel
 from reasoning_jax.models.hf import read_config
 from reasoning_jax.models.remat import remat_policy
 from reasoning_jax.parallel import is_main_process, make_mesh
-from reasoning_jax.sampling import Sampler, TurnSampler
+from reasoning_jax.sampling import EnergySampler, Sampler, TurnSampler
 from reasoning_jax.stages.adapters import build_lora, first_adapters
 from reasoning_jax.stages.chat import build_chat
+from reasoning_jax.stages.energy_model import (
+    all_of_energy,
+    build_energy,
+    check_energy,
+    energy_sampler,
+    first_energy_params,
+)
 from reasoning_jax.stages.tools import Tooling, build_tooling
 from reasoning_jax.stages.verification import build_verifier
 from reasoning_jax.tasks import Task, load_task
@@ -103,12 +111,21 @@ class Context:
             self.config.attention,
         )
 
+    @property
+    def energy(self) -> EnergyModel | None:
+        """The energy model as the trainer runs it, None where the run has a plain transformer."""
+        return build_energy(self.config.energy, self.transformer())
+
     def params(self, trained: dict) -> dict:
         """The parameters of the model, from what is trained of them."""
         return self.trainable.assemble(trained, self.frozen)
 
-    def sampler(self, trained: dict) -> Sampler | TurnSampler:
+    def sampler(self, trained: dict) -> Sampler | TurnSampler | EnergySampler:
         """A sampler over the training parameters, with the run's tools."""
+        if self.energy is not None:
+            return energy_sampler(
+                self.config, self.energy, self.params(trained), self.tokenizer, self.mesh
+            )
         sampler = Sampler(
             self.model,
             self.params(trained),
@@ -136,6 +153,8 @@ class Context:
 
     def _first_parameters(self, dtype: jnp.dtype) -> dict:
         """The model's parameters, read from its folder or fresh."""
+        if self.energy is not None:
+            return first_energy_params(self.config, self.model, self.mesh)
         if is_model_folder(self.config.model):
             return load_model(self.config.model, self.mesh, dtype)[1]
         params = init_params(self.model, jax.random.key(self.config.seed), self.mesh)
@@ -177,12 +196,17 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
     verifier = build_verifier(config.verify)
     tooling = build_tooling(config.tools, tokenizer)
     lora = build_lora(config.lora, model)
-    trainable = (
-        all_parameters(model, mesh) if lora is None else adapters(model, lora, mesh, config.seed)
-    )
-    return Context(
+    if config.energy.landscapes:
+        trainable = all_of_energy(config.energy, model, mesh, lora)
+    elif lora is None:
+        trainable = all_parameters(model, mesh)
+    else:
+        trainable = adapters(model, lora, mesh, config.seed)
+    context = Context(
         config, workdir, mesh, tokenizer, task, model, lora, trainable, tooling, verifier
     )
+    check_energy(config, context.energy)
+    return context
 
 
 def _lock(workdir: pathlib.Path) -> None:

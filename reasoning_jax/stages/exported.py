@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from reasoning_jax.models import ModelConfig, load_model, load_peft, merge
+from reasoning_jax.models.energy import is_energy_folder
 from reasoning_jax.tasks import Task, load_task
 from reasoning_jax.text import Tokenizer, load_tokenizer
 
@@ -57,7 +58,13 @@ def load_merged(
 
     Raises:
       FileNotFoundError: no such folder, or a run that has not finished.
+      ValueError: it holds an energy model, which is no language model.
     """
+    if is_energy_folder(model_folder(folder)):
+        raise ValueError(
+            f"{folder} holds an energy model, which this cannot use; launch.sample and "
+            "launch.evaluate can, and config.model of a recipe with energy.landscapes"
+        )
     config, params = load_model(model_folder(folder), mesh=mesh, dtype=dtype)
     if adapter:
         lora, adapters = load_peft(adapter, config, mesh)

@@ -27,12 +27,15 @@ class StepResult:
       tokens: tokens processed, for the speed.
       remember: what the stage must know of the step when it is taken up again, as JSON; it
         enters ``progress``.
+      check: (step, metrics), asked whenever metrics are logged or saved; raises RuntimeError
+        where the stage can say better than the loop what has gone wrong.
     """
 
     metrics: dict[str, Any]
     samples: list[dict]
     tokens: int
     remember: dict[str, Any] = dataclasses.field(default_factory=dict)
+    check: Callable[[int, dict[str, float]], None] = lambda step, metrics: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +144,7 @@ def run_loop(
             metrics = {}
             if logged or saved:
                 metrics = {k: float(v) for k, v in result.metrics.items()}
+                result.check(step, metrics)
                 _check_finite(stage, step, metrics)
             if logged:
                 metrics["perf/tokens_per_s"] = clock.rate()

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.stages.adapters import lora_block
 from reasoning_jax.stages.chat import chat_block
+from reasoning_jax.stages.energy_model import energy_block
 from reasoning_jax.stages.tools import tools_block
 from reasoning_jax.stages.verification import verify_block
 
@@ -41,6 +42,7 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     config.unroll = 1  # layers per iteration of the scan; more is faster on CPUs, slower to compile
     config.sampler_rows = 512  # most completions decoded at once
     config.lora = lora_block()  # adapters to train in place of the parameters
+    config.energy = energy_block()  # an energy model in place of a plain transformer
     config.tools = tools_block()  # what a policy may call while it writes
     config.verify = verify_block()  # workers that check answers, and how many checks may fail
     return config

@@ -8,8 +8,10 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.evals.report import write_report
 from reasoning_jax.models import save_hf, save_peft
+from reasoning_jax.models.energy import save_energy
 from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.context import Context, build_context
+from reasoning_jax.stages.energy_model import energy_settings
 from reasoning_jax.stages.recipe import stage_modules
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.metrics import START
@@ -165,6 +167,10 @@ def _export(context: Context) -> None:
         "pad_token_id": tokenizer.pad_id,
     }
     params = context.trainable.merge(trained, context.frozen)
+    if context.energy is not None:
+        settings = energy_settings(context.config.energy)
+        save_energy(folder, context.model, params, settings, token_ids)
+        return
     save_hf(folder, context.model, params, token_ids=token_ids)
     if context.lora is not None:
         save_peft(

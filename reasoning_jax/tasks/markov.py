@@ -24,7 +24,7 @@ class Markov:
     Every distribution is drawn once, from a symmetric Dirichlet. Documents start in the
     stationary distribution, so all their letters are alike. A document is the solution of an
     empty prompt. What no model stays below, the entropy of a letter given those before, is
-    ``entropy()`` nats, and ``floor()`` in the mean over the letters of a document.
+    ``entropy()`` nats, and ``floor()`` in the mean over the tokens of a document.
 
     Attributes:
       symbols: letters of the alphabet, at most 26.
@@ -96,10 +96,13 @@ class Markov:
         return float(-np.sum(self._stationary[:, None] * p * np.log(np.maximum(p, 1e-300))))
 
     def floor(self) -> float:
-        """Mean over the letters of a document but the first of their entropy given those before."""
+        """Least mean of the nats that a document's tokens take, its first letter left out.
+
+        The end of the text is one of the tokens, and certain.
+        """
         known = [self._entropy_after(n) for n in range(1, self.order)]
         rest = self.length - 1 - len(known)
-        return (math.fsum(known) + rest * self.entropy()) / (self.length - 1)
+        return (math.fsum(known) + rest * self.entropy()) / self.length
 
     def _entropy_after(self, n: int) -> float:
         """Entropy of a letter given n < order letters before it, at the stationary distribution."""

@@ -25,9 +25,9 @@ def counted_nll(task, documents, order):
 def test_the_entropy_is_that_of_what_is_drawn():
     task = Markov(symbols=4, order=2, length=50, seed=3)
     assert task.entropy() == pytest.approx(counted_nll(task, 4_000, 2), abs=0.005)
-    # Of the letters of a document but the first, one is known by a single letter before it.
+    # A single letter stands before the second, and the end of the text is certain.
     after_one = counted_nll(task, 4_000, 1)
-    assert task.floor() == pytest.approx((after_one + 48 * task.entropy()) / 49, abs=0.005)
+    assert task.floor() == pytest.approx((after_one + 48 * task.entropy()) / 50, abs=0.005)
     assert after_one > task.entropy() + 0.05
 
 
