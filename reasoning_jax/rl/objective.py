@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from flax import struct
@@ -25,6 +26,7 @@ class PolicyBatch:
       targets: [B, T] float32 that value estimates are fitted to, or None.
       kl_coef, entropy_coef: [B] float32 multipliers of the terms, the same on every row since
         a batch is cut by rows; None leaves the term out.
+      packed: the same completions as the model is to see them; None as they stand in the rows.
     """
 
     rollouts: Rollouts
@@ -35,6 +37,7 @@ class PolicyBatch:
     targets: jax.Array | None = None
     kl_coef: jax.Array | None = None
     entropy_coef: jax.Array | None = None
+    packed: Any = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,6 +68,8 @@ def accumulate(
 ) -> tuple[jax.Array, Any, Any]:
     """(loss, row-wise arrays, gradients) of the batch, one micro-batch at a time.
 
+    Arrays of the batch need not agree in their rows: each is cut into as many parts.
+
     Raises:
       ValueError: when the rows are not divisible by ``micro_batches``.
     """
@@ -75,18 +77,19 @@ def accumulate(
     if micro_batches == 1:
         (value, rows), grads = value_and_grad(params, batch)
         return value, rows, grads
-    n_rows = jax.tree.leaves(batch)[0].shape[0]
-    if n_rows % micro_batches:
-        raise ValueError(
-            f"a batch of {n_rows} rows does not divide into {micro_batches} micro-batches"
-        )
+    for leaf in jax.tree.leaves(batch):
+        if leaf.shape[0] % micro_batches:
+            raise ValueError(
+                f"a batch of {leaf.shape[0]} rows does not divide into {micro_batches} "
+                "micro-batches"
+            )
 
     # Micro-batch m takes rows m, m + M, ...: each device cuts its own rows, none move.
     def cut(x: jax.Array) -> jax.Array:
-        return x.reshape(n_rows // micro_batches, micro_batches, *x.shape[1:]).swapaxes(0, 1)
+        return x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1)
 
     def paste(x: jax.Array) -> jax.Array:
-        return x.swapaxes(0, 1).reshape(n_rows, *x.shape[2:])
+        return x.swapaxes(0, 1).reshape(-1, *x.shape[2:])
 
     def add(carry: tuple[jax.Array, Any], part: Batch):
         (value, rows), grads = value_and_grad(params, part)

@@ -74,6 +74,8 @@ def _check_updates(context: Context, block: ConfigDict) -> None:
         block.micro_batches,
         f"prompts {block.prompts} x group_size {block.group_size} / updates {block.updates}",
     )
+    if block.row_tokens < 0:
+        raise ValueError(f"row_tokens {block.row_tokens}: give tokens of a row, or 0")
     every, keep = block.reference.every, block.reference.keep
     if every < 0 or not 0 <= keep < 1:
         raise ValueError(

@@ -56,6 +56,9 @@ def default_config() -> ConfigDict:
     block.passes = 1  # over a batch of completions
     block.reuse = 1  # steps that a batch of completions serves; beyond 1 they are off-policy
     block.micro_batches = 1
+    # Completions share rows of so many tokens in the update, so that padding is not computed;
+    # 0 gives each a row of its own.
+    block.row_tokens = 0
     block.gap_alarm = 0.01  # warn of a larger mean |sampler - trainer| log-probability, nats
     block.steps = 100
     block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)

@@ -11,8 +11,8 @@ import numpy as np
 import optax
 
 from reasoning_jax.evals.run import sample_row
-from reasoning_jax.models import TokenScores, token_logprobs, token_logprobs_and_balance
-from reasoning_jax.parallel import put_batch, to_host
+from reasoning_jax.models import TokenScores
+from reasoning_jax.parallel import batch_ways, put_batch, to_host
 from reasoning_jax.rl import (
     apply_filter,
     follow,
@@ -23,6 +23,12 @@ from reasoning_jax.rl import (
 )
 from reasoning_jax.rl.objective import Objective, PolicyBatch
 from reasoning_jax.stages.loop import StepResult
+from reasoning_jax.stages.packed_rollouts import (
+    PackedRollouts,
+    pack_rollouts,
+    score_rollouts,
+    within,
+)
 from reasoning_jax.stages.rl.collect import Collected
 from reasoning_jax.stages.rl.functions import Functions, clip_ends, moves, select
 from reasoning_jax.stages.rl.learners import Learner, bound_targets
@@ -68,14 +74,10 @@ class Step:
         self.pool = Pool(folder, block.evaluate_every + block.reuse)
         model = stage.context.transformer()
 
-        def score(params: dict, rollouts: Rollouts) -> jax.Array:
-            return token_logprobs(
-                model,
-                params,
-                rollouts.tokens,
-                scored=rollouts.mask,
-                temperature=block.temperature,
-            ).logprobs
+        def score(
+            params: dict, rollouts: Rollouts, packed: PackedRollouts | None = None
+        ) -> jax.Array:
+            return score_rollouts(model, params, rollouts, packed, block.temperature)[0].logprobs
 
         self.score = jax.jit(score)
         targets = bound_targets(block) if "critic" in learners else None
@@ -143,12 +145,14 @@ class Step:
     def _fill(self, state: RLState, rollouts: Rollouts) -> Rollouts:
         """Fills the fields that the model has to work out."""
         params = self.stage.context.params
+        scored = {"ref_logprobs", "old_logprobs"} & set(self.fields)
+        packed = self._packed(rollouts) if scored else None
         if "ref_logprobs" in self.fields:
             reference = self.reference if state.reference is None else state.reference
-            ref_logprobs = self.score(params(reference), rollouts)
+            ref_logprobs = self.score(params(reference), rollouts, packed)
             rollouts = rollouts.replace(ref_logprobs=ref_logprobs)
         if "old_logprobs" in self.fields and rollouts.old_logprobs is None:
-            old_logprobs = self.score(params(state.params), rollouts)
+            old_logprobs = self.score(params(state.params), rollouts, packed)
             rollouts = rollouts.replace(old_logprobs=old_logprobs)
         for name, learner in self.learners.items():
             trained = state.learners[name].params
@@ -176,6 +180,7 @@ class Step:
         for number, part in enumerate(parts):
             if self.functions.selection is not None:
                 part = self._with_selected(policy, part, step, number)
+            part = part.replace(packed=self._packed(part.rollouts, self.stage.config.micro_batches))
             policy, of_update = self.update(policy, part, context.frozen)
             of_updates.append(of_update)
         return policy if before is None else before, _over_updates(to_host(of_updates))
@@ -207,6 +212,19 @@ class Step:
         key = jax.random.key(self.stage.seed(4, step, number))
         selected = self.select(key, logprobs, old, part.advantages, rollouts.loss_mask)
         return part.replace(selected=selected)
+
+    def _packed(self, rollouts: Rollouts, micro_batches: int = 1) -> PackedRollouts | None:
+        """The completions as the model is to see them, None as they stand."""
+        row_tokens, mesh = self.stage.config.row_tokens, self.stage.context.mesh
+        if not row_tokens:
+            return None
+        packed = pack_rollouts(
+            *to_host((rollouts.tokens, rollouts.lengths, rollouts.mask)),
+            row_tokens=row_tokens,
+            micro_batches=micro_batches,
+            ways=batch_ways(mesh),
+        )
+        return put_batch(packed, mesh)
 
     def _parts(self, batch: PolicyBatch, step: int) -> list[PolicyBatch]:
         """The optimiser batches of one rollout batch: its rows, shuffled and cut."""
@@ -288,17 +306,12 @@ def _make_update(
 
     def prepare(batch: PolicyBatch) -> PolicyBatch:
         rollouts = batch.rollouts
-        shares = jnp.sum(token_mean(_within(rollouts)), axis=1)
+        shares = jnp.sum(token_mean(within(rollouts)), axis=1)
         return batch.replace(weights=functions.aggregate(rollouts.loss_mask), shares=shares)
 
     def loss(params: dict, batch: PolicyBatch):
-        scores, balance = token_logprobs_and_balance(
-            model,
-            params,
-            batch.rollouts.tokens,
-            _within(batch.rollouts),
-            scored=batch.rollouts.mask,
-            temperature=block.temperature,
+        scores, balance = score_rollouts(
+            model, params, batch.rollouts, batch.packed, block.temperature
         )
         policy = objective(scores.logprobs, scores.entropy, batch)
         return policy + balance_coef * balance * jnp.sum(batch.shares), scores
@@ -321,12 +334,6 @@ def _make_update(
         report=report,
         micro_batches=block.micro_batches,
     )
-
-
-def _within(rollouts: Rollouts) -> jax.Array:
-    """[B, T] bool, the tokens of rows that take part: prompt and response, no padding."""
-    columns = jnp.arange(rollouts.tokens.shape[1])
-    return (columns < rollouts.lengths[:, None]) & rollouts.row_mask[:, None]
 
 
 def _over_updates(of_updates: list[dict[str, np.ndarray]]) -> dict[str, float]:
