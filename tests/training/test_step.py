@@ -117,6 +117,43 @@ def test_micro_batches_change_nothing(config, one_device, batch, whole, micro_ba
     assert_close(state.params, whole[0].params, 1e-6)
 
 
+def test_arrays_of_other_lengths_are_cut_with_the_rows():
+    # Two numbers for every row: rows 0 and 2 meet the first halves, 1 and 3 the second ones.
+    batch = {"x": jnp.arange(4.0), "pairs": jnp.array([1.0, 10.0] * 4)}
+
+    def loss(p, part):
+        return p * jnp.sum(part["x"]) * jnp.sum(part["pairs"]), part["pairs"]
+
+    value, pairs, slope = accumulate(loss, jnp.float32(2), batch, 2)
+    assert float(slope) == (0 + 2) * 4 + (1 + 3) * 40
+    assert float(value) == 2 * float(slope)
+    assert pairs.tolist() == batch["pairs"].tolist()
+
+
+@pytest.mark.parametrize("micro_batches", [1, 4])
+def test_bfloat16_computes_over_float32_weights_moments_and_sums(
+    config, one_device, batch, whole, micro_batches
+):
+    # A step of a millionth is far below the resolution of the weights in bfloat16, 1 in 256.
+    optimizer = adamw(lambda step: 1e-6)
+    before = init_params(config, jax.random.key(0))
+    state = create_state(all_parameters(config, one_device), before, optimizer)
+    model = Transformer(config, dtype=jnp.bfloat16)
+    update = updater(config, one_device, optimizer, model, micro_batches)
+    before, losses = to_host(before), []
+    for _ in range(3):
+        state, metrics = update(state, put_batch(batch, one_device))
+        losses.append(float(metrics["loss"]))
+    floats = [x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert {x.dtype for x in (*floats, *metrics.values())} == {jnp.dtype(jnp.float32)}
+    assert losses[0] == pytest.approx(float(whole[1]["loss"]), rel=1e-3)
+    moved = jax.tree.map(
+        lambda new, old: float(np.abs(new - old).max()), to_host(state.params), before
+    )
+    for distance in jax.tree.leaves(moved):
+        assert 2e-6 < distance < 3.1e-6
+
+
 def test_accumulate_by_hand():
     # Loss Σ w (p x)², gradient Σ 2 w p x²: with p = 2 and w x² = 1, 8, 9, 0 that is 72 and 72.
     batch = {"x": jnp.array([1.0, 2.0, 3.0, 4.0]), "w": jnp.array([1.0, 2.0, 1.0, 0.0])}
