@@ -59,7 +59,8 @@ def source(name, **keywords):
     return {"name": f"reasoning_jax.stages.{name}", **keywords}
 
 
-NOT_ALIKE = ("time", "stage")
+# Where policy and reference are the same, rounding ranks pairs.
+NOT_ALIKE = ("time", "stage", "rewards/accuracies")
 
 
 def logged(workdir, key="train/loss"):
