@@ -100,3 +100,30 @@ def test_a_launch_script_begins_anew_and_an_importer_does_not(tmp_path):
 
     assert run("probe") == "None ['--a=b c']\n"
     assert run("launch.probe") == "glibc.malloc.hugetlb=1 ['--a=b c']\n"
+
+
+def test_what_the_user_has_set_stays(monkeypatch):
+    chosen = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=3",
+        "JAX_COMPILATION_CACHE_DIR": "elsewhere",
+        "TF_CPP_MIN_LOG_LEVEL": "0",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    environment.prepare()
+    assert {name: os.environ[name] for name in chosen} == chosen
+
+
+def test_flags_of_the_user_are_added_to(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: range(6))
+    environment.prepare()
+    flags = os.environ["XLA_FLAGS"].split()
+    assert flags == [
+        "--xla_cpu_enable_fast_math=false",
+        "--xla_force_host_platform_device_count=4",  # the power of two below the cores
+    ]
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == ""

@@ -22,7 +22,7 @@ __all__ = ["IMPLEMENTATIONS", "attention", "check_implementation", "masked_softm
 #            memory   derivatives   runs on     cannot
 # xla        T²       any           all
 # blockwise  T        any           all
-# folded     T²/8     first         all
+# folded     T²/8     reverse       all
 # cudnn      T (*)    first         GPU         float32, soft cap     (*) T² with segment ids
 # splash     T        first         TPU
 IMPLEMENTATIONS: dict[str, Callable[..., jax.Array]] = {

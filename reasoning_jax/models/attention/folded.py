@@ -31,7 +31,7 @@ def folded_attention(
     window: int | None = None,
     mesh: Mesh | None = None,
 ) -> jax.Array:
-    """Attention [B, T, H, D], differentiable once, in reverse; see ``attention``.
+    """Attention [B, T, H, D], differentiable in reverse mode only; see ``attention``.
 
     The largest array is the scores of one block of queries: T / 8 of them, at least 64.
     """
