@@ -114,5 +114,5 @@ def test_a_token_costs_no_recomputed_prefix():
     from reasoning_jax.bench.energy import cached_token, token_anew
 
     short, long = (cached_token(n).cost_analysis()["flops"] for n in (64, 1024))
-    assert long < 2.5 * short
+    assert long < 3 * short
     assert token_anew(1024).cost_analysis()["flops"] > 100 * long
