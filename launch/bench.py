@@ -15,12 +15,16 @@ import sys
 
 from absl import flags
 
-from reasoning_jax.bench.settings import PEERS, Settings
+from reasoning_jax.bench.settings import PEERS, Settings, interpreters, model_options
 from reasoning_jax.bench.shapes import SHAPES
 
 SUITES = {
     "energy": "reasoning_jax.bench.energy",
+    "load": "reasoning_jax.bench.load",
+    "rl_step": "reasoning_jax.bench.rl_step",
     "sample": "reasoning_jax.bench.sample",
+    "scale": "reasoning_jax.bench.scale",
+    "serve": "reasoning_jax.bench.serve",
     "update": "reasoning_jax.bench.update",
     "verify": "reasoning_jax.bench.verify",
 }
@@ -35,6 +39,9 @@ PEER_PYTHON = flags.DEFINE_multi_string(
 SHAPE = flags.DEFINE_enum("shape", "small", list(SHAPES), "Sizes of the model.")
 ROUNDS = flags.DEFINE_integer("rounds", 3, "Runs of every contestant.", lower_bound=1)
 CASE = flags.DEFINE_multi_string("case", [], "Only this case of the suite; repeat it for more.")
+OPTION = flags.DEFINE_multi_string(
+    "option", [], "NAME=VALUE of our model in updates, such as attention=blockwise."
+)
 AGAINST = flags.DEFINE_string("against", None, "File of stored ratios to hold against.")
 SAVE = flags.DEFINE_string("save", None, "File to store the ratios in.")
 
@@ -50,9 +57,10 @@ def main(argv: list[str]) -> None:
         shape=SHAPE.value,
         folders=out / "models",
         peers=tuple(PEER.value),
-        pythons=_pythons(PEER_PYTHON.value),
+        pythons=interpreters(PEER_PYTHON.value),
         rounds=ROUNDS.value,
         cases=tuple(CASE.value),
+        options=model_options(OPTION.value),
     )
     rows, about = importlib.import_module(SUITES[SUITE.value]).run(settings)
     table.show(rows)
@@ -64,20 +72,6 @@ def main(argv: list[str]) -> None:
     if falls := gate.falls(measured, stored):
         print("ratios that fell by more than a tenth:", *falls, sep="\n  ", file=sys.stderr)
         sys.exit(1)
-
-
-def _pythons(values: list[str]) -> dict[str, str]:
-    """Interpreters by peer, from PATH for all of them and NAME=PATH for one."""
-    found = {}
-    for value in values:
-        name, equals, path = value.partition("=")
-        if not equals:
-            found = {**dict.fromkeys(PEERS, value), **found}
-        elif name not in PEERS:
-            raise ValueError(f"--peer_python={value}: no peer {name!r}; one of {', '.join(PEERS)}")
-        else:
-            found[name] = path
-    return found
 
 
 if __name__ == "__main__":

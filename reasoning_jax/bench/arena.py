@@ -63,7 +63,8 @@ class Measurement:
       cpu: CPU-seconds of the process, all threads.
       peak_mb: largest resident size during the run, what was resident before it included.
       tokens: what was done; each work says of which tokens.
-      check: a number that equal work gives equally, such as a gradient norm, or None.
+      check: a number that equal work gives equally, such as a gradient norm, at the first run of
+        the work, warm-ups included; or None.
       extra: more figures of the work.
     """
 

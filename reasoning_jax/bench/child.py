@@ -4,6 +4,8 @@ MODULE defines ``prepare(work) -> (run, about)``: ``work`` is a dictionary of JS
 does the work once, to its very end, and gives a `Done`, ``about`` is a dictionary of JSON values.
 Nothing here needs more than the standard library, for peers have environments of their own.
 
+A work is warmed up as often as its ``warm_ups`` say, else ``WARM_UPS`` of MODULE, else twice.
+
 Lines in: ``{"prepare": work, "key": key}``, ``{"run": key}``, ``{"drop": key}``. Lines out:
 ``about`` with ``seconds``, the fields of an `arena.Measurement`, nothing, or ``{"error": text}``,
 ``{"missing": text}``. After a work is dropped, ``release()`` of MODULE, if any, frees what is
@@ -22,7 +24,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-WARM_UPS = 2  # the first compiles, the second finds what the first left behind
+WARM_UPS = 2  # the first compiles, the second may compile for what the first left behind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +70,23 @@ def _prepare(
 ) -> dict[str, Any]:
     begin = time.monotonic()
     run, about = prepare(work)
-    for _ in range(work.get("warm_ups", WARM_UPS)):
-        run()
-    runs[key] = run
+    own = getattr(sys.modules[prepare.__module__], "WARM_UPS", WARM_UPS)
+    runs[key] = _with_first_check(run)
+    for _ in range(work.get("warm_ups", own)):
+        runs[key]()
     return {**about, "seconds": time.monotonic() - begin}
+
+
+def _with_first_check(run: Callable[[], Done]) -> Callable[[], Done]:
+    """The same run, always with the check of its first time."""
+    first: list[float | None] = []
+
+    def checked() -> Done:
+        done = run()
+        first.append(done.check)
+        return dataclasses.replace(done, check=first[0])
+
+    return checked
 
 
 def measure(run: Callable[[], Done]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Settings:
       pythons: interpreters of peers that have one of their own.
       rounds: runs of every contestant; figures are medians.
       cases: the cases to measure; () for all.
+      options: more arguments of our `Transformer` in updates, such as ``attention``.
     """
 
     shape: str
@@ -36,6 +37,7 @@ class Settings:
     pythons: dict[str, str] = dataclasses.field(default_factory=dict)
     rounds: int = 3
     cases: tuple[str, ...] = ()
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def sizes(self) -> Shape:
@@ -55,3 +57,28 @@ class Settings:
         """Us, or a peer with its interpreter."""
         python = self.pythons.get(name, sys.executable)
         return Contestant(name, _MODULES[name], python, ours=name == OURS)
+
+
+def model_options(values: list[str]) -> dict[str, str]:
+    """NAME=VALUE as keywords of our `Transformer`."""
+    found = {}
+    for word in values:
+        name, equals, value = word.partition("=")
+        if not equals or name not in ("attention", "remat"):
+            raise ValueError(f"--option={word}: give attention=NAME or remat=NAME")
+        found[name] = value
+    return found
+
+
+def interpreters(values: list[str]) -> dict[str, str]:
+    """Interpreters by peer, from PATH for all of them and NAME=PATH for one."""
+    found = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals:
+            found = {**dict.fromkeys(PEERS, value), **found}
+        elif name not in PEERS:
+            raise ValueError(f"--peer_python={value}: no peer {name!r}; one of {', '.join(PEERS)}")
+        else:
+            found[name] = path
+    return found

@@ -53,6 +53,7 @@ class Load:
     Attributes:
       rows, prompt, response: of plain sampling, and of a whole step of RL.
       update_rows: rows of an update, prompt + response tokens each.
+      micro_batches: parts of the update of a whole step of RL.
       long_prompt, long_response, groups: of sampling groups of 8 from long prompts.
       mean_length, most_tokens, per_slot: geometric lengths, and requests for each of ``rows``
         slots.
@@ -66,6 +67,7 @@ class Load:
     prompt: int = 64
     response: int = 128
     update_rows: int = 32
+    micro_batches: int = 1
     long_prompt: int = 1024
     long_response: int = 512
     groups: int = 4
@@ -78,16 +80,17 @@ class Load:
     stream: int = 1 << 26
 
 
-TINY = Load(8, 8, 8, 4, 32, 8, 2, 4, 16, 2, (2, 4), (16, 32), 64, 1 << 12)
+TINY = Load(8, 8, 8, 4, 1, 32, 8, 2, 4, 16, 2, (2, 4), (16, 32), 64, 1 << 12)
 ACCELERATOR = Load(
-    update_rows=64,
-    response=512,
     prompt=256,
+    response=512,
+    update_rows=16,
+    micro_batches=4,
     groups=16,
     mean_length=256,
     most_tokens=1024,
     batches=(1, 16, 64, 256),
-    lengths=(512, 1024, 2048, 4096),
+    lengths=(512, 1024, 1536),
     matrix=8192,
     stream=1 << 30,
 )
@@ -96,7 +99,10 @@ ACCELERATOR = Load(
 def load_of(shape: str) -> Load:
     """What the suites ask of a shape."""
     if SHAPES[shape].dtype == "bfloat16":
-        return ACCELERATOR
+        # Both contestants' optimiser states and activations have to fit into 80 GB.
+        large = SHAPES[shape].layer_weights > 1e9
+        changes = {"update_rows": 4, "micro_batches": 16} if large else {}
+        return dataclasses.replace(ACCELERATOR, **changes)
     return TINY if shape == "tiny" else Load()
 
 

@@ -38,7 +38,11 @@ class Stage:
         return Machine(**self._best)
 
     def run(
-        self, names: Sequence[str], works: Mapping[str, Work], rounds: int = 0, warm_ups: int = 2
+        self,
+        names: Sequence[str],
+        works: Mapping[str, Work],
+        rounds: int = 0,
+        warm_ups: int | None = None,
     ) -> dict[str, list[Measurement]]:
         """The works of all names in alternation.
 
@@ -48,6 +52,7 @@ class Stage:
           names: of contestants; after a colon may stand which of several works of one it is.
           works: by name.
           rounds: 0 for those of the settings.
+          warm_ups: None for those that contestants have of their own.
         """
         turns = {}
         for name in names:
@@ -55,7 +60,9 @@ class Stage:
             if who in self._missing:
                 continue
             try:
-                work = works[name].to_json() | {"warm_ups": warm_ups}
+                work = works[name].to_json()
+                if warm_ups is not None:
+                    work["warm_ups"] = warm_ups
                 self._note(who, self._arena.prepare(who, key, work))
                 turns[name] = (who, key)
             except Missing as missing:
@@ -65,6 +72,10 @@ class Stage:
         for turn in turns.values():
             self._arena.drop(*turn)
         return {name: found[turn] for name, turn in turns.items()}
+
+    def restart(self, who: str) -> None:
+        """Ends a contestant's process; the next work finds a fresh one."""
+        self._arena.leave(who)
 
     def summary(self) -> dict[str, Any]:
         """Versions, devices and the roofline."""

@@ -17,12 +17,21 @@ HEADINGS = {
     "high": "most",
     "cpu_times": "in CPU-s",
     "agrees": "same numbers",
+    "temp_mb": "temporary MB",
+    "of_full": "of full logits",
+    "of_raw": "of a raw read",
+    "share": "of the engine",
+    "host": "host else",
 }
 
 
+_SHARES = {"of_floor", "of_full", "of_raw", "share", "sample", "verify", "update", "host"}
+
+
 def columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Keys of all rows, in the order in which they first appear."""
-    return list(dict.fromkeys(key for row in rows for key in row))
+    """Keys of all rows, in the order of the fullest one and then as they first appear."""
+    fullest_first = sorted(rows, key=len, reverse=True)
+    return list(dict.fromkeys(key for row in fullest_first for key in row))
 
 
 def cell(key: str, value: Any) -> str:
@@ -33,8 +42,8 @@ def cell(key: str, value: Any) -> str:
         return "yes" if value else "NO"
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) else str(value)
-    if key == "of_floor":
-        return f"{100 * value:.0f} %"
+    if key in _SHARES:
+        return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

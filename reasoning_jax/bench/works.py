@@ -81,5 +81,5 @@ def advantages(work: Work) -> list[float]:
 LEARNING_RATE, B1, B2, EPS, CLIP_NORM = 1e-6, 0.9, 0.95, 1e-8, 1.0
 """AdamW of every contestant, without weight decay."""
 
-CLIP, BETA = 0.2, 0.1
-"""Of GRPO's ratio; of DPO."""
+CLIP, BETA, KL_COEF = 0.2, 0.1, 0.04
+"""Of GRPO's ratio; of DPO; of whole steps of GRPO."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from reasoning_jax.bench import gate, results
+from reasoning_jax.bench import gate, plot, results
 from reasoning_jax.bench.arena import Measurement
 from reasoning_jax.bench.floors import Floor
 from reasoning_jax.bench.rows import OURS, Case, comparison
@@ -31,7 +31,7 @@ def test_the_table_is_markdown(rows):
     assert len(lines) == 5 and len({line.count("|") for line in lines}) == 1
     assert lines[1].startswith("|---|---|---:|")
     assert (
-        "| sft | peer | 400 | 2.5 | 3 | 200 | 0.5 | 20 % | 0.4 | 2.5 | 2 | 3 | 2 | yes |" in lines
+        "| sft | peer | 400 | 2.5 | 3 | 200 | 0.5 | 20.0 % | 0.4 | 2.5 | 2 | 3 | 2 | yes |" in lines
     )
     assert lines[-1].endswith("| NO |")
 
@@ -68,3 +68,17 @@ def test_a_file_without_ratios_is_refused(tmp_path):
     path.write_text('{"a": "b"}')
     with pytest.raises(ValueError, match="write one with --save"):
         gate.read(path)
+
+
+def test_curves_and_bars_are_drawn_and_nothing_of_nothing(rows):
+    curve = [
+        {"case": f"sample, rows={n}", "who": OURS, "tokens/s": 10.0 * n, "x": n}
+        | {"over": "rows", "of": "sample"}
+        for n in (2, 8)
+    ]
+    figure = plot.draw(rows + curve, "title")
+    ratios, floors, lines = figure.axes
+    assert [text.get_text().strip() for text in ratios.texts] == ["2.50", "1.00"]
+    assert [text.get_text().strip() for text in floors.texts] == ["50", "20", "50"]
+    assert list(lines.get_lines()[0].get_xdata()) == [2, 8]
+    assert plot.draw([{"case": "canary", "who": OURS}], "title") is None

@@ -15,6 +15,9 @@ except ImportError as error:
     raise Unavailable("pip install torch transformers (the extra parity has them)") from error
 
 
+WARM_UPS = 1  # nothing is compiled
+
+
 def prepare(work: dict[str, Any]) -> tuple[Callable[[], Done], dict[str, Any]]:
     """Sets a `Work` up; see `bench.child`."""
     task = read(work)

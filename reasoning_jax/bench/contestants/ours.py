@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from reasoning_jax import __version__
 from reasoning_jax.bench.child import Done
+from reasoning_jax.bench.contestants.rl_steps import build_rl_step
 from reasoning_jax.bench.contestants.updates import build_update
 from reasoning_jax.bench.tokenizer import IdTokenizer
 from reasoning_jax.bench.works import Work, prompts, read
@@ -22,6 +23,8 @@ def prepare(work: dict[str, Any]) -> tuple[Callable[[], Done], dict[str, Any]]:
     task = read(work)
     if task.task in _SAMPLING:
         run = _SAMPLING[task.task](task)
+    elif task.task == "rl_step":
+        run = build_rl_step(task)
     else:
         run = build_update(task, *_model(task.folder))
     device = jax.devices()[0]

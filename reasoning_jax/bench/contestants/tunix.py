@@ -8,7 +8,8 @@ from typing import Any
 from reasoning_jax.bench import works
 from reasoning_jax.bench.child import Done, Unavailable
 from reasoning_jax.bench.tokenizer import IdTokenizer
-from reasoning_jax.bench.works import Work, prompts, read, update_rows
+from reasoning_jax.bench.turnstile import TURNSTILE
+from reasoning_jax.bench.works import KL_COEF, Work, prompts, read, update_rows
 
 try:
     import jax
@@ -18,8 +19,9 @@ try:
     from tunix.generate import sampler as sampler_lib
     from tunix.models.qwen2 import model as qwen2
     from tunix.models.qwen2 import params as qwen2_params
-    from tunix.rl import function_registry
+    from tunix.rl import function_registry, rl_cluster
     from tunix.rl.grpo import grpo_learner
+    from tunix.rl.rollout import base_rollout
     from tunix.sft import peft_trainer
     from tunix.sft.dpo import dpo_trainer
 except ImportError as error:
@@ -33,7 +35,7 @@ def prepare(work: dict[str, Any]) -> tuple[Callable[[], Done], dict[str, Any]]:
     import importlib.metadata
 
     task = read(work)
-    run = {"sample": _sample, "grpo": _grpo, "dpo": _dpo}[task.task](task)
+    run = {"sample": _sample, "grpo": _grpo, "dpo": _dpo, "rl_step": _rl_step}[task.task](task)
     device = jax.devices()[0]
     about = {
         "versions": {
@@ -196,3 +198,53 @@ def _dpo(work: Work) -> Callable[[], Done]:
     )
     step, _ = trainer.jit_train_and_eval_step()
     return _train(step, lambda: trainer._prepare_inputs(pairs), work)
+
+
+def _rl_step(work: Work) -> Callable[[], Done]:
+    """Whole steps of its GRPOLearner, all roles on one mesh of one device, with a KL term."""
+    actor, reference = load(work.folder, work.dtype), load(work.folder, work.dtype)
+    vocab_size = actor.config.vocab_size
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]).reshape(1, 1), ("fsdp", "tp"))
+    roles = (rl_cluster.Role.ACTOR, rl_cluster.Role.REFERENCE, rl_cluster.Role.ROLLOUT)
+    cluster = rl_cluster.RLCluster(
+        actor=actor,
+        reference=reference,
+        tokenizer=TunixTokenizer(vocab_size),
+        cluster_config=rl_cluster.ClusterConfig(
+            role_to_mesh=dict.fromkeys(roles, mesh),
+            training_config=rl_cluster.RLTrainingConfig(
+                actor_optimizer=optimizer(), eval_every_n_steps=1 << 30, max_steps=1 << 30
+            ),
+            rollout_config=base_rollout.RolloutConfig(
+                max_tokens_to_generate=work.response,
+                max_prompt_length=work.prompt,
+                kv_cache_size=work.prompt + work.response,
+                temperature=work.temperature,
+                top_p=1.0,
+            ),
+        ),
+    )
+    learner = grpo_learner.GRPOLearner(
+        rl_cluster=cluster,
+        reward_fns=lambda prompts, completions, **_: [
+            float(int(text.split()[-1]) % 2 == 0) if text else 0.0 for text in completions
+        ],
+        algo_config=grpo_learner.GRPOConfig(
+            num_generations=work.group, beta=KL_COEF, epsilon=works.CLIP
+        ),
+    )
+    texts = [" ".join(map(str, row)) for row in prompts(work, vocab_size)]
+
+    def batches():
+        while True:
+            TURNSTILE.passing()
+            yield {"prompts": np.asarray(texts)}
+
+    TURNSTILE.start(lambda: learner.train(batches()))
+
+    def run() -> Done:
+        for _ in range(work.rounds):
+            TURNSTILE.step()
+        return Done(work.rows * work.response * work.rounds)
+
+    return run

@@ -39,7 +39,7 @@ from reasoning_jax.types import Rollouts
 
 def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> Callable[[], Done]:
     """A function that makes one update on the same batch each time, from a copy of ``params``."""
-    options = {"unroll": config.n_layers, **work.options}
+    options = {"unroll": unrolled(config), "attention": "auto", **work.options}
     model = Transformer(config, mesh, jnp.dtype(work.dtype), **options)
     trainable = all_parameters(config, mesh)
     optimizer = adamw(
@@ -63,6 +63,11 @@ def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> C
         return Done(tokens.size * work.rounds, float(jax.device_get(metrics["grad_norm"])))
 
     return run
+
+
+def unrolled(config: ModelConfig) -> int:
+    """Layers per iteration of the scan: all of them where that is faster and compiles in time."""
+    return config.n_layers if jax.default_backend() == "cpu" else 1
 
 
 def _rollouts(work: Work, tokens: np.ndarray) -> Rollouts:
@@ -104,8 +109,9 @@ def _grpo(work: Work, model: Transformer, params: dict, tokens: np.ndarray, mesh
         return batch.replace(weights=token_mean(batch.rollouts.loss_mask), shares=shares)
 
     def loss(params: dict, batch: PolicyBatch) -> tuple[jax.Array, TokenScores]:
+        rollouts = batch.rollouts
         scores, _ = token_logprobs_and_balance(
-            model, params, batch.rollouts.tokens, _within(batch.rollouts)
+            model, params, rollouts.tokens, _within(rollouts), scored=rollouts.mask
         )
         return objective(scores.logprobs, scores.entropy, batch), scores
 
@@ -131,8 +137,9 @@ def _dpo(work: Work, model: Transformer, params: dict, tokens: np.ndarray, mesh:
     )
 
     def score(params: dict, batch: PairBatch) -> jax.Array:
-        flat = batch.tokens.reshape(-1, batch.tokens.shape[-1])
-        return token_logprobs(model, params, flat).logprobs.reshape(batch.tokens.shape)
+        flat, mask = (x.reshape(-1, x.shape[-1]) for x in (batch.tokens, batch.mask))
+        scores = token_logprobs(model, params, flat, scored=mask)
+        return scores.logprobs.reshape(batch.tokens.shape)
 
     reference = jax.jit(lambda params, batch: response_logprobs(score(params, batch), batch.mask))
     scored = np.asarray(reference(params, put_batch(batch, mesh)))
@@ -160,6 +167,7 @@ def _sft(work: Work, model: Transformer, params: dict, tokens: np.ndarray, mesh:
             rollouts.tokens,
             _within(rollouts),
             segment_ids=_within(rollouts).astype(jnp.int32),
+            scored=rollouts.mask,
         )
         return -weighted_sum(scores.logprobs, batch.weights), None
 
