@@ -39,7 +39,7 @@ def get_config(variant: str = "") -> ConfigDict:
     hsft.row_tokens = 512
     hsft.drop_longer = True
     hsft.rows = 8
-    hsft.steps = 120 if small else 600
+    hsft.steps = 400 if small else 1500
     hsft.evaluate_every = 0
     _evaluate(config, "hsft", tokens, small)
     if chosen != "teacher":
