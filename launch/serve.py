@@ -67,7 +67,7 @@ def _batcher(parts: SamplerParts):
     if isinstance(sampler, TurnSampler):
         writer = TurnWriter(sampler)
     else:
-        writer = RowWriter(sampler, MAX_ROWS.value, parts.config.max_position)
+        writer = RowWriter(sampler, MAX_ROWS.value)
     model = Transformer(parts.config, mesh=parts.mesh, dtype=parts.dtype)
     scorer = Scorer(model, parts.sampler.params, parts.mesh, parts.tokenizer.vocab_size)
     return Batcher(writer, scorer, MAX_ROWS.value, MAX_WAITING.value)

@@ -2,6 +2,9 @@
 
 Keys lie as [B, K, D, S] and values as [B, K, S, D], so that both products of a decode step
 read memory in order; on CPUs this is several times faster than [B, S, K, D].
+
+Columns form a ring: keys are rotated by their own positions before they are stored, so that
+where a token lies does not matter, only how long ago its column was written, its age.
 """
 
 import jax
@@ -26,10 +29,12 @@ class LayerCache:
     @classmethod
     def create(cls, k_BxTxKxD: jax.Array, v_BxTxKxD: jax.Array, columns: int) -> "LayerCache":
         """A cache of that many columns whose first T hold the given keys and values."""
-        room = columns - k_BxTxKxD.shape[1]
-        k = jnp.pad(k_BxTxKxD.transpose(0, 2, 3, 1), ((0, 0), (0, 0), (0, 0), (0, room)))
-        v = jnp.pad(v_BxTxKxD.transpose(0, 2, 1, 3), ((0, 0), (0, 0), (0, room), (0, 0)))
-        return cls(k, v)
+        return cls(k_BxTxKxD.transpose(0, 2, 3, 1), v_BxTxKxD.transpose(0, 2, 1, 3)).widen(columns)
+
+    @property
+    def columns(self) -> int:
+        """S."""
+        return self.v_BxKxSxD.shape[2]
 
     def write(self, k_Bx1xKxD: jax.Array, v_Bx1xKxD: jax.Array, column: jax.Array) -> "LayerCache":
         """Stores one new token of every row at the shared column."""
@@ -41,19 +46,64 @@ class LayerCache:
         )
 
     def attend(
-        self, q_Bx1xHxD: jax.Array, mask_BxS: jax.Array, *, scale: float, softcap: float | None
+        self, q_BxTxHxD: jax.Array, mask_BxTxS: jax.Array, *, scale: float, softcap: float | None
     ) -> jax.Array:
-        """Attention of one query per row over the visible columns, [B, 1, H, D]."""
-        b, _, h, d = q_Bx1xHxD.shape
+        """Attention of T queries per row over the columns that each sees, [B, T, H, D]."""
+        b, t, h, d = q_BxTxHxD.shape
         n_kv = self.k_BxKxDxS.shape[1]
-        q = q_Bx1xHxD.reshape(b, n_kv, h // n_kv, d)
+        groups = h // n_kv
+        # Queries of one key head are rows of one product, whatever token they belong to.
+        q = q_BxTxHxD.reshape(b, t, n_kv, groups, d).swapaxes(1, 2).reshape(b, n_kv, -1, d)
         scores = jnp.einsum(
-            "bkgd,bkds->bkgs", q, self.k_BxKxDxS, preferred_element_type=jnp.float32
+            "bkqd,bkds->bkqs", q, self.k_BxKxDxS, preferred_element_type=jnp.float32
         )
-        weights = masked_softmax(scores, mask_BxS[:, None, None], scale, softcap)
-        out = jnp.einsum("bkgs,bksd->bkgd", weights.astype(self.v_BxKxSxD.dtype), self.v_BxKxSxD)
-        return out.reshape(b, 1, h, d)
+        mask = jnp.repeat(mask_BxTxS, groups, axis=1)[:, None] if t > 1 else mask_BxTxS[:, None]
+        weights = masked_softmax(scores, mask, scale, softcap)
+        out = jnp.einsum("bkqs,bksd->bkqd", weights.astype(self.v_BxKxSxD.dtype), self.v_BxKxSxD)
+        return out.reshape(b, n_kv, t, groups, d).swapaxes(1, 2).reshape(b, t, h, d)
+
+    def take(self, rows: jax.Array) -> "LayerCache":
+        """These rows, in this order."""
+        return jax.tree.map(lambda x: jnp.take(x, rows, axis=0), self)
 
     def repeat(self, n: int) -> "LayerCache":
         """Each row n times in a row: n samples of one prompt share its prefill."""
         return jax.tree.map(lambda x: jnp.repeat(x, n, axis=0), self)
+
+    def put(self, rows: jax.Array, source: "LayerCache") -> "LayerCache":
+        """With row ``rows[g]`` replaced by row g of the source; those outside 0..B-1 are not."""
+        return jax.tree.map(lambda x, y: x.at[rows].set(y, mode="drop"), self, source)
+
+    def keep(self, mask_BxS: jax.Array) -> "LayerCache":
+        """With zeros in all other columns, whatever they held."""
+        return LayerCache(
+            jnp.where(mask_BxS[:, None, None], self.k_BxKxDxS, 0),
+            jnp.where(mask_BxS[:, None, :, None], self.v_BxKxSxD, 0),
+        )
+
+    def last(self, columns: int) -> "LayerCache":
+        """Its last columns."""
+        return LayerCache(
+            self.k_BxKxDxS[..., self.columns - columns :],
+            self.v_BxKxSxD[:, :, self.columns - columns :],
+        )
+
+    def widen(self, columns: int) -> "LayerCache":
+        """With zeros after its columns, that many in all."""
+        room = ((0, columns - self.columns),)
+        none = ((0, 0),)
+        return LayerCache(
+            jnp.pad(self.k_BxKxDxS, none * 3 + room),
+            jnp.pad(self.v_BxKxSxD, none * 2 + room + none),
+        )
+
+    def roll(self, shift: jax.Array) -> "LayerCache":
+        """With column s moved to (s + shift) mod S."""
+        return LayerCache(
+            jnp.roll(self.k_BxKxDxS, shift, axis=3), jnp.roll(self.v_BxKxSxD, shift, axis=2)
+        )
+
+
+def ages(column: jax.Array, columns: int) -> jax.Array:
+    """[S] steps since each column of a ring was written, 0 at ``column``."""
+    return (column - jnp.arange(columns)) % columns

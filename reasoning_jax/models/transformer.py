@@ -1,18 +1,24 @@
 """The decoder: layers stacked and scanned; the same block, unrolled, decodes with a cache."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.sharding import Mesh
 
 from reasoning_jax.models import rope
 from reasoning_jax.models.attention import attention, check_implementation
-from reasoning_jax.models.cache import LayerCache
+from reasoning_jax.models.cache import LayerCache, ages
 from reasoning_jax.models.config import ModelConfig, RopeScaling
 from reasoning_jax.models.layers import MLP, Attend, Attention, RMSNorm
 from reasoning_jax.models.moe import MoE
 from reasoning_jax.models.remat import remat_policy, rematerialised
 from reasoning_jax.parallel.mesh import constrain, gather
+
+# Rows of a table of sines that is part of a program; 8 MB at the largest heads.
+LONGEST_CONSTANT = 8192
 
 
 class Block(nn.Module):
@@ -134,10 +140,11 @@ class Transformer(nn.Module):
     ) -> jax.Array:
         """Final normalised hidden states [B, T, M]."""
         c = self.config
-        if positions is None:
-            positions = positions_of(tokens, segment_ids)
         x = self.embed(tokens)
-        tables = rope_tables(c, positions)
+        if positions is None:
+            tables = counted_tables(c, tokens, segment_ids)
+        else:
+            tables = rope_tables(c, positions)
         x, _ = self.layers(x, jnp.asarray(c.slides), tables, segment_ids)
         return self.final_norm(x)
 
@@ -178,7 +185,23 @@ def positions_of(tokens: jax.Array, segment_ids: jax.Array | None) -> jax.Array:
     return index - jax.lax.cummax(starts, axis=1)
 
 
-def rope_tables(config: ModelConfig, positions: jax.Array):
+def counted_tables(config: ModelConfig, tokens: jax.Array, segment_ids: jax.Array | None):
+    """``rope_tables`` of positions counted from the start of each segment, [B or 1, T, F].
+
+    Looked up in constants: XLA would work out sines and cosines anew in every layer that is not
+    in a loop, for every head and once more in the backward pass.
+    """
+    length = tokens.shape[1]
+    if length > LONGEST_CONSTANT:
+        return rope_tables(config, positions_of(tokens, segment_ids))
+    tables = rope_tables(config, np.arange(length)[None])
+    if segment_ids is None:
+        return tables
+    positions = positions_of(tokens, segment_ids)
+    return jax.tree.map(lambda table: jnp.take(table[0], positions, axis=0), tables)
+
+
+def rope_tables(config: ModelConfig, positions: jax.Array | np.ndarray):
     """(cos, sin) of full-attention layers and, where they differ, of sliding layers."""
     full = rope.cos_sin(
         positions, *rope.frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
@@ -234,11 +257,77 @@ def attend_cache(
     def attend(q, k, v):
         written = cache.write(k, v, column)
         out = written.attend(
-            q, visible_BxS, scale=config.attention_scale, softcap=config.attention_softcap
+            q, visible_BxS[:, None], scale=config.attention_scale, softcap=config.attention_softcap
         )
         return out, written
 
     return attend
+
+
+def attend_block(config: ModelConfig, cache: LayerCache, seen_PxTxN: jax.Array) -> Attend:
+    """Attention of several new tokens per row over a cache and each other; keeps the new ones.
+
+    Args:
+      seen_PxTxN: which of the S columns of the cache, then of the T new tokens, each sees.
+    """
+
+    def attend(q, k, v):
+        new = LayerCache.create(k, v, k.shape[1])
+        joined = LayerCache(
+            jnp.concatenate([cache.k_BxKxDxS, new.k_BxKxDxS], axis=3),
+            jnp.concatenate([cache.v_BxKxSxD, new.v_BxKxSxD], axis=2),
+        )
+        out = joined.attend(
+            q, seen_PxTxN, scale=config.attention_scale, softcap=config.attention_softcap
+        )
+        return out, new
+
+    return attend
+
+
+def block_step(
+    model: Transformer,
+    params: dict,
+    layers: list[dict],
+    caches: list[LayerCache],
+    lengths_P: jax.Array,
+    tokens_PxT: jax.Array,
+    is_token_PxT: jax.Array,
+) -> list[LayerCache]:
+    """Reads several tokens of every row that go on after its cache.
+
+    Args:
+      layers: ``unstack_layers`` of params.
+      caches: the last ``lengths_P[p]`` columns hold the row so far.
+      tokens_PxT, is_token_PxT: new tokens, left-padded, and which of them are.
+
+    Returns:
+      Keys and values of the new tokens alone, T columns.
+    """
+    c = model.config
+    index = jnp.cumsum(is_token_PxT, axis=1) - 1
+    positions = jnp.maximum(lengths_P[:, None] + index, 0)
+    x = model.apply({"params": params}, tokens_PxT, method="embed")
+    tables = rope_tables(c, positions)
+    mask = _sees_block(caches[0].columns, lengths_P, positions, is_token_PxT)
+    read = []
+    for layer, cache, slides in zip(layers, caches, c.slides, strict=True):
+        attend = attend_block(c, cache, mask(c.sliding_window if slides else None))
+        x, new = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
+        read.append(new)
+    return read
+
+
+def _sees_block(
+    columns: int, lengths_P: jax.Array, positions_PxT: jax.Array, is_token_PxT: jax.Array
+) -> Callable[[int | None], jax.Array]:
+    """window -> [P, T, S + T]: what new tokens see of S cached columns and of each other."""
+    cached_PxS = lengths_P[:, None] - jnp.arange(columns)[::-1] - 1
+    keys = jnp.concatenate([cached_PxS, positions_PxT], axis=1)[:, None]
+    exists = jnp.concatenate([cached_PxS >= 0, is_token_PxT], axis=1)[:, None]
+    queries = positions_PxT[:, :, None]
+    seen = exists & (keys <= queries)
+    return lambda window: seen if window is None else seen & (keys > queries - window)
 
 
 def unstack_layers(params: dict, n_layers: int) -> list[dict]:
@@ -247,26 +336,41 @@ def unstack_layers(params: dict, n_layers: int) -> list[dict]:
     return [jax.tree.map(lambda p, i=i: p[i], stacked) for i in range(n_layers)]
 
 
-def prefill(
-    model: Transformer, params: dict, tokens: jax.Array, segment_ids: jax.Array, columns: int
+def prompt_caches(
+    model: Transformer,
+    params: dict,
+    layers: list[dict],
+    tokens: jax.Array,
+    segment_ids: jax.Array,
+    columns: int,
 ) -> tuple[list[LayerCache], jax.Array]:
     """Runs prompts [P, T] through the unrolled layers.
 
     Args:
+      layers: ``unstack_layers`` of params.
       segment_ids: [P, T], 0 on padding.
       columns: columns of the caches that are made, at least T.
 
     Returns:
-      One LayerCache per layer, and logits [P, V] of the last column.
+      One LayerCache per layer, and hidden states [P, T, M] before the final norm.
     """
     c = model.config
     x = model.apply({"params": params}, tokens, method="embed")
     tables = rope_tables(c, positions_of(tokens, segment_ids))
     caches = []
-    for layer, slides in zip(unstack_layers(params, c.n_layers), c.slides):
+    for layer, slides in zip(layers, c.slides, strict=True):
         attend = attend_within(c, slides, segment_ids, model.attention, model.mesh)
         x, (k, v) = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
         caches.append(LayerCache.create(k, v, columns))
+    return caches, x
+
+
+def prefill(
+    model: Transformer, params: dict, tokens: jax.Array, segment_ids: jax.Array, columns: int
+) -> tuple[list[LayerCache], jax.Array]:
+    """``prompt_caches`` of stacked parameters, and logits [P, V] of the last column."""
+    layers = unstack_layers(params, model.config.n_layers)
+    caches, x = prompt_caches(model, params, layers, tokens, segment_ids, columns)
     return caches, _logits_of_last(model, params, x[:, -1:])
 
 
@@ -285,7 +389,8 @@ def decode_step(
     Args:
       layers: ``unstack_layers`` of params, sliced once outside the loop.
       positions_B: rotary position of each token.
-      visible_BxS: columns that hold tokens of the row, this one included.
+      visible_BxS: columns that hold tokens of the row, this one included, one for each step
+        since its first.
 
     Returns:
       The caches with the token written, and logits [B, V].
@@ -295,9 +400,9 @@ def decode_step(
     tables = rope_tables(c, positions_B[:, None])
     in_window_BxS = visible_BxS
     if any(c.slides):
-        in_window_BxS &= jnp.arange(visible_BxS.shape[1]) > column - c.sliding_window
+        in_window_BxS &= ages(column, visible_BxS.shape[1]) < c.sliding_window
     written = []
-    for layer, cache, slides in zip(layers, caches, c.slides):
+    for layer, cache, slides in zip(layers, caches, c.slides, strict=True):
         attend = attend_cache(c, cache, column, in_window_BxS if slides else visible_BxS)
         x, cache = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
         written.append(cache)

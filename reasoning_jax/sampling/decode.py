@@ -1,171 +1,245 @@
-"""The jitted generation loop: prefill once per prompt, then one column per step."""
+"""The jitted programs of decoding: prompts into caches, and chunks of steps."""
 
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jax.sharding import Mesh
 
-from reasoning_jax.models.cache import LayerCache
-from reasoning_jax.models.transformer import Transformer, decode_step, prefill, unstack_layers
-from reasoning_jax.sampling import choose
-
-
-@dataclasses.dataclass(frozen=True)
-class Rule:
-    """How tokens are chosen; static, so every rule is a program of its own.
-
-    Attributes:
-      eos_ids: ids that end a row.
-      vocab_size: ids from here on are padding rows of the embedding and never chosen.
-      greedy: take the most likely token instead of drawing one.
-      top_k, top_p: as in SamplingParams.
-    """
-
-    eos_ids: tuple[int, ...]
-    vocab_size: int
-    greedy: bool
-    top_k: int
-    top_p: float
+from reasoning_jax.models.cache import LayerCache, ages
+from reasoning_jax.models.config import ModelConfig
+from reasoning_jax.models.transformer import (
+    Transformer,
+    block_step,
+    decode_step,
+    prompt_caches,
+)
+from reasoning_jax.sampling import state as slots
+from reasoning_jax.sampling.choose import Rule, Wishes, choose
+from reasoning_jax.sampling.newcomers import ENDS, unpack
+from reasoning_jax.sampling.state import DecodeState, Rows, SavedCaches
+from reasoning_jax.sampling.weights import Weights
 
 
 @struct.dataclass
-class DecodeState:
-    """Everything the loop carries; B = P prompts x n samples, N = max_tokens, S = T + N.
-
-    Prompts are left-padded to T columns so that all rows write the same column.
+class Chunk:
+    """What some steps added to the rows.
 
     Attributes:
-      caches: one per layer, S columns; the token of the latest step is not in them yet.
-      keys: [B] random key of each row.
-      first_steps: [B] step of the response that the first token generated here stands for.
-      limits: [B] most tokens to generate.
-      prompt_starts: [B] first column of each prompt.
-      prompt_columns: scalar T.
-      tokens: [B, N] generated ids.
-      logprobs: [B, N] of those ids, full softmax at the sampling temperature.
-      counts: [B] generated tokens.
-      finished: [B] ended by an end-of-sequence id or its limit, or stopped from outside.
-      step: scalar, tokens generated so far in the longest row.
+      tokens: [B, C] generated ids.
+      logprobs: [B, C] of those ids, full softmax at the sampling temperature.
+      counts: [B] how many there are.
+      finished: [B] as in Rows.
     """
 
-    caches: list[LayerCache]
-    keys: jax.Array
-    first_steps: jax.Array
-    limits: jax.Array
-    prompt_starts: jax.Array
-    prompt_columns: jax.Array
     tokens: jax.Array
     logprobs: jax.Array
     counts: jax.Array
     finished: jax.Array
-    step: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("model", "rule", "n", "max_tokens"))
-def start(
-    model: Transformer,
-    params: dict,
-    tokens_PxT: jax.Array,
-    starts_P: jax.Array,
-    seed: jax.Array,
-    prompt_ids_P: jax.Array,
-    samples_P: jax.Array,
-    first_steps_P: jax.Array,
-    limits_P: jax.Array,
-    temperature: jax.Array,
-    *,
-    rule: Rule,
-    n: int,
-    max_tokens: int,
-) -> DecodeState:
-    """Prefills P left-padded prompts, repeats each n times and chooses the first tokens.
+@functools.partial(jax.jit, static_argnames="model")
+def prefill(
+    model: Transformer, weights: Weights, tokens_PxT: jax.Array, lengths_P: jax.Array
+) -> SavedCaches:
+    """Caches of P prompts, left-padded to T columns, in the layout of saved rows.
 
     Args:
-      starts_P: first column of each prompt; equal to T for a row that is only padding.
-      seed: uint32 scalar; with prompt_ids_P, the sample index and the step it fixes a draw.
-      samples_P: sample index of the first of a prompt's n rows.
-      first_steps_P: step of the next token; above 0 where a prompt holds a response begun before.
-      limits_P: most tokens to generate, at most max_tokens; 0 for none at all.
-      temperature: > 0; log-probabilities are reported at it, greedy or not.
+      lengths_P: tokens of each prompt; 0 for a row that is only padding.
     """
     length = tokens_PxT.shape[1]
-    segment_ids = (jnp.arange(length) >= starts_P[:, None]).astype(jnp.int32)
-    caches, logits = prefill(model, params, tokens_PxT, segment_ids, length + max_tokens)
-    rows = tokens_PxT.shape[0] * n
-
-    def row_key(prompt_id, sample):
-        return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), prompt_id), sample)
-
-    prompt_ids_B, starts_B, limits_B = (
-        jnp.repeat(x, n) for x in (prompt_ids_P, starts_P, limits_P)
+    is_prompt = jnp.arange(length)[::-1] < lengths_P[:, None]
+    caches, _ = prompt_caches(
+        model, weights.shared, weights.layers, tokens_PxT, is_prompt.astype(jnp.int32), length
     )
-    samples_B = jnp.repeat(samples_P, n) + jnp.tile(jnp.arange(n), rows // n)
-    state = DecodeState(
-        caches=[cache.repeat(n) for cache in caches],
-        keys=jax.vmap(row_key)(prompt_ids_B, samples_B),
-        first_steps=jnp.repeat(first_steps_P, n),
-        limits=limits_B,
-        prompt_starts=starts_B,
-        prompt_columns=jnp.asarray(length),
-        tokens=jnp.zeros((rows, max_tokens), jnp.int32),
-        logprobs=jnp.zeros((rows, max_tokens), jnp.float32),
-        counts=jnp.zeros(rows, jnp.int32),
-        finished=(starts_B == length) | (limits_B == 0),
-        step=jnp.asarray(0),
+    return slots.pin([cache.keep(is_prompt) for cache in caches], model.mesh)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def resume(
+    model: Transformer,
+    weights: Weights,
+    saved: SavedCaches,
+    sources_P: jax.Array,
+    lengths_P: jax.Array,
+    tokens_PxT: jax.Array,
+    counts_P: jax.Array,
+) -> SavedCaches:
+    """Saved rows with T more columns, after more tokens were read.
+
+    Args:
+      sources_P: row of ``saved`` that each goes on from; several may share one.
+      lengths_P: tokens of that row.
+      tokens_PxT: new tokens, left-padded.
+      counts_P: how many of them are.
+    """
+    take = slots.on_shards(
+        lambda saved, sources: [cache.take(sources) for cache in saved], model.mesh
     )
-    return _append(state, jnp.repeat(logits, n, axis=0), temperature, rule)
+    before = take(saved, sources_P)
+    is_new = jnp.arange(tokens_PxT.shape[1])[::-1] < counts_P[:, None]
+    new = block_step(model, weights.shared, weights.layers, before, lengths_P, tokens_PxT, is_new)
+    new = [cache.keep(is_new) for cache in new]
+    return slots.pin(slots.append(before, new, counts_P), model.mesh)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "rule"), donate_argnames=("state",))
+@functools.partial(jax.jit, static_argnames=("config", "mesh", "dtype", "size", "columns"))
+def empty(
+    config: ModelConfig, mesh: Mesh | None, dtype: jnp.dtype, *, size: int, columns: int
+) -> DecodeState:
+    """Slots without rows."""
+    cache = functools.partial(jnp.zeros, dtype=dtype)
+    heads, width = config.n_kv_heads, config.head_dim
+    zeros = functools.partial(jnp.zeros, size, jnp.int32)
+    return slots.pin(
+        DecodeState(
+            caches=[
+                LayerCache(
+                    cache((size, heads, width, columns)), cache((size, heads, columns, width))
+                )
+                for _ in range(config.n_layers)
+            ],
+            rows=Rows(
+                keys=jnp.zeros((size, 2), jnp.uint32),
+                tokens=zeros(),
+                lengths=zeros(),
+                steps=zeros(),
+                left=zeros(),
+                idle=zeros(),
+                finished=jnp.ones(size, bool),
+                ends=jnp.full((size, ENDS), -1, jnp.int32),
+                wishes=Wishes(jnp.ones(size), jnp.ones(size, bool), zeros(), jnp.ones(size)),
+            ),
+            column=jnp.asarray(0, jnp.int32),
+        ),
+        mesh,
+    )
+
+
+@functools.partial(jax.jit, static_argnames="mesh", donate_argnames="state")
+def place(
+    mesh: Mesh | None,
+    state: DecodeState,
+    saved: SavedCaches,
+    integers: jax.Array,
+    floats: jax.Array,
+) -> DecodeState:
+    """``state.place`` on every device by itself, with slots and sources counted on it.
+
+    Args:
+      integers, floats: from ``newcomers.pack``.
+    """
+    return slots.on_shards(slots.place, mesh)(state, saved, *unpack(integers, floats))
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "columns"))
+def rearrange(
+    mesh: Mesh | None, state: DecodeState, slots_B: jax.Array, *, columns: int
+) -> DecodeState:
+    """``state.rearrange`` on every device by itself."""
+    function = functools.partial(slots.rearrange, columns=columns)
+    return slots.on_shards(function, mesh)(state, slots_B)
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "columns"))
+def lift(
+    mesh: Mesh | None,
+    state: DecodeState,
+    slots_G: jax.Array,
+    surplus_G: jax.Array,
+    *,
+    columns: int,
+) -> SavedCaches:
+    """``state.lift`` on every device by itself."""
+    function = functools.partial(slots.lift, columns=columns)
+    return slots.on_shards(function, mesh)(state, slots_G, surplus_G)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "rule", "chunk"), donate_argnames="state")
 def advance(
     model: Transformer,
-    params: dict,
+    weights: Weights,
     state: DecodeState,
-    until: jax.Array,
-    temperature: jax.Array,
+    stopped_B: jax.Array,
+    bounds: jax.Array,
     *,
     rule: Rule,
-) -> DecodeState:
-    """Generates until step ``until``, or until every row has finished."""
-    layers = unstack_layers(params, model.config.n_layers)
-    columns = jnp.arange(state.caches[0].v_BxKxSxD.shape[2])
+    chunk: int,
+) -> tuple[DecodeState, Chunk]:
+    """Generates for some steps.
 
-    def step(s: DecodeState) -> DecodeState:
-        token = jax.lax.dynamic_index_in_dim(s.tokens, s.step - 1, axis=1, keepdims=False)
-        column = s.prompt_columns + s.step - 1
-        visible = (columns >= s.prompt_starts[:, None]) & (columns <= column)
-        caches, logits = decode_step(
-            model, params, layers, s.caches, token, column - s.prompt_starts, column, visible
-        )
-        return _append(s.replace(caches=caches), logits, temperature, rule)
-
-    return jax.lax.while_loop(lambda s: (s.step < until) & jnp.any(~s.finished), step, state)
-
-
-def _append(
-    s: DecodeState, logits_BxV: jax.Array, temperature: jax.Array, rule: Rule
-) -> DecodeState:
-    """Chooses the next token of every row that has not finished."""
-    scaled = logits_BxV / temperature
-    allowed = jnp.where(jnp.arange(scaled.shape[1]) < rule.vocab_size, scaled, -jnp.inf)
-    if rule.greedy:
-        token = choose.greedy(allowed)
-    else:
-        uniform = jax.vmap(lambda key, step: jax.random.uniform(jax.random.fold_in(key, step)))(
-            s.keys, s.first_steps + s.step
-        )
-        token = choose.sample(allowed, uniform, top_k=rule.top_k, top_p=rule.top_p)
-    chosen = jnp.take_along_axis(scaled, token[:, None], axis=1)[:, 0]
-    logprob = chosen - jax.nn.logsumexp(scaled, axis=-1)
-    live = ~s.finished
-    counts = s.counts + live
-    ended = jnp.isin(token, jnp.asarray(rule.eos_ids, jnp.int32)) | (counts >= s.limits)
-    return s.replace(
-        tokens=s.tokens.at[:, s.step].set(jnp.where(live, token, 0)),
-        logprobs=s.logprobs.at[:, s.step].set(jnp.where(live, logprob, 0)),
-        counts=counts,
-        finished=s.finished | ended,
-        step=s.step + 1,
+    Args:
+      stopped_B: rows that finish before the first.
+      bounds: most steps, at most ``chunk``; and the number of live rows at which it ends early.
+      chunk: C, columns of what comes back.
+    """
+    size, (most, patience) = stopped_B.shape[0], bounds
+    state = state.replace(rows=state.rows.replace(finished=state.rows.finished | stopped_B))
+    added = Chunk(
+        tokens=jnp.zeros((size, chunk), jnp.int32),
+        logprobs=jnp.zeros((size, chunk), jnp.float32),
+        counts=jnp.zeros(size, jnp.int32),
+        finished=state.rows.finished,
     )
+
+    def goes_on(carry):
+        step, _, added = carry
+        return (step < most) & (jnp.sum(~added.finished) > patience)
+
+    def body(carry):
+        step, s, added = carry
+        s, token, logprob = _step(model, weights, s, rule)
+        live = ~added.finished
+        added = Chunk(
+            tokens=added.tokens.at[:, step].set(jnp.where(live, token, 0)),
+            logprobs=added.logprobs.at[:, step].set(jnp.where(live, logprob, 0)),
+            counts=added.counts + live,
+            finished=s.rows.finished,
+        )
+        return step + 1, s, added
+
+    _, state, added = jax.lax.while_loop(goes_on, body, (jnp.asarray(0), state, added))
+    return slots.pin((state, added), model.mesh)
+
+
+def _step(
+    model: Transformer, weights: Weights, s: DecodeState, rule: Rule
+) -> tuple[DecodeState, jax.Array, jax.Array]:
+    """Feeds the latest token of every row and chooses the next."""
+    rows = s.rows
+    visible = ages(s.column, s.columns) <= rows.lengths[:, None]
+    caches, logits = decode_step(
+        model,
+        weights.shared,
+        weights.layers,
+        s.caches,
+        rows.tokens,
+        rows.lengths,
+        s.column,
+        visible,
+    )
+    token, logprob = choose(logits, _uniform(rows, rule), rows.wishes, rule)
+    live = ~rows.finished
+    left = rows.left - live
+    ended = jnp.any(token[:, None] == rows.ends, axis=1) | (left <= 0)
+    rows = rows.replace(
+        tokens=jnp.where(live, token, rows.tokens),
+        lengths=rows.lengths + live,
+        steps=rows.steps + live,
+        left=left,
+        idle=jnp.where(live, 0, rows.idle + 1),
+        finished=rows.finished | ended,
+    )
+    return DecodeState(caches, rows, (s.column + 1) % s.columns), token, logprob
+
+
+def _uniform(rows: Rows, rule: Rule) -> jax.Array:
+    """One number in [0, 1) for each row, [B]: a function of its key and step."""
+    if not rule.draws:
+        return jnp.zeros(rows.steps.shape)
+
+    def draw(key, step):
+        return jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))
+
+    return jax.vmap(draw)(rows.keys, rows.steps)

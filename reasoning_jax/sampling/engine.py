@@ -1,43 +1,25 @@
 """The sampler: prompts in, completions out, batched into fixed shapes."""
 
 import copy
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
 from reasoning_jax.models.config import ModelConfig
 from reasoning_jax.models.transformer import Transformer
-from reasoning_jax.parallel import batch_ways, make_mesh, put_batch, put_replicated, to_host
-from reasoning_jax.sampling.decode import DecodeState, Rule, advance, start
+from reasoning_jax.parallel import make_mesh
+from reasoning_jax.sampling.newcomers import ENDS
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.prefix import Prefix
+from reasoning_jax.sampling.slots import Slots
+from reasoning_jax.sampling.stops import ids_of_stops
+from reasoning_jax.sampling.task import Row, Task
+from reasoning_jax.sampling.weights import Weights, prepare
 from reasoning_jax.shapes import bucket
 from reasoning_jax.text import Tokenizer
 from reasoning_jax.types import Completion
-
-# Steps between looks at the text, when stop strings are asked for.
-_STOP_INTERVAL = 16
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """Where generation takes up a row, at its prompt or in the midst of its response.
-
-    Attributes:
-      tokens: everything so far, at least one id.
-      prompt_id, sample: with the seed, the random key of the row.
-      step: how many of the tokens belong to the response; draws go on counting from here.
-      limit: most tokens to add.
-    """
-
-    tokens: tuple[int, ...]
-    prompt_id: int
-    sample: int
-    step: int
-    limit: int
 
 
 class Sampler:
@@ -68,16 +50,22 @@ class Sampler:
                 f"the tokenizer has {tokenizer.vocab_size} ids but the embedding only "
                 f"{config.vocab_size} rows; they do not belong together"
             )
+        if len(tokenizer.eos_ids) > ENDS:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer.eos_ids)} end-of-sequence ids; at most {ENDS} "
+                "can be watched for"
+            )
         self.params = params
         self.tokenizer = tokenizer
         self._mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
         self._model = Transformer(config, mesh=mesh, dtype=dtype, attention=attention)
         self._max_rows = max_rows
+        self._prepared: Weights | None = None
 
     def with_params(self, params: dict) -> "Sampler":
         """The same sampler over other parameters; compiled programs are shared."""
         other = copy.copy(self)
-        other.params = params
+        other.params, other._prepared = params, None
         return other
 
     def generate(
@@ -111,28 +99,32 @@ class Sampler:
         sampling: SamplingParams,
         prompt_ids: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """(i, the samples of prompt i) of each prompt, as soon as its batch is decoded.
+        """(i, the samples of prompt i) of each prompt, as soon as they have all ended.
 
-        What is done with them while the next batch decodes costs no time of its own. Arguments
-        and completions are those of `generate`.
+        What is done with them while others are decoded costs no time of its own. Arguments and
+        completions are those of `generate`.
         """
         if isinstance(prompts, str):
             raise ValueError("prompts is one string; give a list of prompts")
         prompt_ids = range(len(prompts)) if prompt_ids is None else prompt_ids
-        rows = [
-            Row(self.encode(i, prompt, sampling), prompt_id, 0, 0, sampling.max_tokens)
-            for i, (prompt, prompt_id) in enumerate(zip(prompts, prompt_ids, strict=True))
-        ]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i].tokens))
-        step = self.prompts_at_once(sampling.n)
-        for first in range(0, len(order), step):
-            batch = order[first : first + step]
-            members = [rows[i] for i in batch]
-            shape = bucket(len(batch), 1), bucket(len(members[-1].tokens))
-            state = self._run(members, shape, sampling)
-            for slot, i in enumerate(batch):
-                slots = range(slot * sampling.n, (slot + 1) * sampling.n)
-                yield i, [self._completion(state, slot, sampling) for slot in slots]
+        pairs = list(zip(prompts, prompt_ids, strict=True))
+        encoded = [self.encode(i, prompt, sampling) for i, (prompt, _) in enumerate(pairs)]
+        # Prompts that are read together are padded to the longest of them.
+        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        where, tasks = {}, []
+        for i in order:
+            for sample in range(sampling.n):
+                row = Row(encoded[i], pairs[i][1], sample, 0, sampling.max_tokens)
+                tasks.append(self.task(row, sampling))
+                where[tasks[-1]] = i, sample
+        outs = [[None] * sampling.n for _ in encoded]
+        missing = [sampling.n] * len(encoded)
+        for task in self._run(tasks, len(tasks)):
+            i, sample = where.pop(task)
+            outs[i][sample] = task.completion()
+            missing[i] -= 1
+            if not missing[i]:
+                yield i, outs[i]
 
     def prompts_at_once(self, n: int) -> int:
         """How many prompts with n samples each are decoded at once; a power of two."""
@@ -141,36 +133,82 @@ class Sampler:
     def extend(self, rows: Sequence[Row], sampling: SamplingParams, of: int) -> list[Completion]:
         """Continues each row once; its draws are those of an uninterrupted completion.
 
-        All sizes are padded coarsely: rows of later turns are fewer and longer every time, and
-        each shape is a program.
-
         Args:
           rows: from `Row`; a row and its limit must fit into the context.
-          sampling: ``n`` is not used; no limit exceeds ``max_tokens``.
-          of: rows of the first turn; those left are padded to all, a quarter, a sixteenth ...
+          sampling: ``n`` and ``max_tokens`` are not used.
+          of: rows of the first turn; those left take all, a quarter, a sixteenth ... of their
+            slots, since each number of slots is a program.
 
         Returns:
           What was added to each row.
         """
-        outs: list[Completion] = []
-        most = min(self.prompts_at_once(1), bucket(of, 1))
-        for first in range(0, len(rows), most):
-            batch = rows[first : first + most]
-            size = most
-            while size // 4 >= len(batch):
-                size //= 4
-            length, steps = (
-                bucket(longest, largest_step=1 << 30)
-                for longest in (
-                    max(len(row.tokens) for row in batch),
-                    max(row.limit for row in batch),
-                )
+        return [task.completion() for task in self._extended(rows, sampling, of, keeps=False)]
+
+    def read(self, prompts: Sequence[str | Sequence[int]]) -> list[Prefix]:
+        """The state of each prompt, for rows of `extend` and `grow` to begin with.
+
+        Raises:
+          ValueError: as `generate` does.
+        """
+        one = SamplingParams(max_tokens=1)
+        encoded = [self.encode(i, prompt, one) for i, prompt in enumerate(prompts)]
+        return self.slots(self._max_rows).read(encoded)
+
+    def grow(
+        self, rows: Sequence[Row], sampling: SamplingParams, of: int
+    ) -> list[tuple[Completion, Prefix]]:
+        """As `extend`, with the state of each row at its end beside what was added to it.
+
+        A search forks by beginning several rows, which differ in ``sample`` or ``prompt_id``,
+        with one prefix; tokens from elsewhere, such as the result of a tool, may follow it.
+        """
+        for i, row in enumerate(rows):
+            if row.limit < 1:
+                raise ValueError(f"the limit of row {i} is {row.limit}; give at least 1")
+        tasks = self._extended(rows, sampling, of, keeps=True)
+        return [(task.completion(), task.prefix) for task in tasks]
+
+    def _extended(
+        self, rows: Sequence[Row], sampling: SamplingParams, of: int, keeps: bool
+    ) -> list[Task]:
+        for i, row in enumerate(rows):
+            self._check_prefix(i, row)
+        most = bucket(min(of, self._max_rows), 1)
+        while most // 4 >= len(rows):
+            most //= 4
+        tasks = [self.task(row, sampling, keeps) for row in rows]
+        order = sorted(tasks, key=lambda task: len(task.row.tokens))
+        for _ in self._run([task for task in order if not task.finished], most):
+            pass
+        return tasks
+
+    def _check_prefix(self, index: int, row: Row) -> None:
+        prefix = row.prefix
+        if prefix is None:
+            return
+        if prefix.tokens != row.tokens[: len(prefix.tokens)]:
+            raise ValueError(
+                f"row {index} does not begin with the {len(prefix.tokens)} tokens of its prefix"
             )
-            steps = min(steps, sampling.max_tokens)
-            turn = dataclasses.replace(sampling, n=1, max_tokens=steps)
-            state = self._run(batch, (size, length), turn)
-            outs += [self._completion(state, row, turn) for row in range(len(batch))]
-        return outs
+        if prefix.weights is not self._weights():
+            raise ValueError(
+                f"the prefix of row {index} was made with other parameters; read the prompt again"
+            )
+
+    def task(self, row: Row, sampling: SamplingParams, keeps: bool = False) -> Task:
+        """A row for `slots`; ``keeps`` its state at the end."""
+        ends = (*self.tokenizer.eos_ids, *ids_of_stops(self.tokenizer, sampling.stop))
+        return Task(row, sampling, ends[:ENDS], self.tokenizer, keeps)
+
+    def slots(self, rows: int) -> Slots:
+        """Slots for at most so many rows, and no more than ``max_rows``, at once."""
+        return Slots(
+            self._model,
+            self._weights(),
+            self._mesh,
+            min(rows, self._max_rows),
+            self.tokenizer.vocab_size,
+        )
 
     def encode(
         self, index: int, prompt: str | Sequence[int], sampling: SamplingParams
@@ -193,101 +231,12 @@ class Sampler:
             )
         return tuple(ids)
 
-    def _run(
-        self, batch: Sequence[Row], shape: tuple[int, int], sampling: SamplingParams
-    ) -> "_Generated":
-        """Decodes ``n`` samples of a batch padded to (rows, ids), up to ``max_tokens`` steps."""
-        size, length = shape
-        size += -size % batch_ways(self._mesh)
-        tokens = np.zeros((size, length), np.int32)
-        starts = np.full(size, length, np.int32)
-        keys = np.zeros(size, np.uint32)
-        samples, first_steps, limits = (np.zeros(size, np.int32) for _ in range(3))
-        for i, row in enumerate(batch):
-            starts[i] = length - len(row.tokens)
-            tokens[i, starts[i] :] = row.tokens
-            keys[i] = row.prompt_id & 0xFFFFFFFF
-            samples[i], first_steps[i], limits[i] = row.sample, row.step, row.limit
-        placed = put_batch((tokens, starts, keys, samples, first_steps, limits), self._mesh)
-        seed, temperature = put_replicated(
-            (np.uint32(sampling.seed & 0xFFFFFFFF), np.float32(sampling.temperature or 1.0)),
-            self._mesh,
-        )
-        rule = Rule(
-            eos_ids=(*self.tokenizer.eos_ids, *self._stop_ids(sampling.stop)),
-            vocab_size=self.tokenizer.vocab_size,
-            greedy=sampling.temperature == 0,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-        )
-        state = start(
-            self._model,
-            self.params,
-            *placed[:2],
-            seed,
-            *placed[2:],
-            temperature,
-            rule=rule,
-            n=sampling.n,
-            max_tokens=sampling.max_tokens,
-        )
-        interval = _STOP_INTERVAL if sampling.stop else sampling.max_tokens
-        for until in range(interval, sampling.max_tokens + interval, interval):
-            until = put_replicated(np.int32(min(until, sampling.max_tokens)), self._mesh)
-            state = advance(self._model, self.params, state, until, temperature, rule=rule)
-            if sampling.stop:
-                state = self._stop_on_strings(state, sampling)
-                if bool(to_host(state.finished).all()):
-                    break
-        return _Generated(*to_host((state.tokens, state.logprobs, state.counts, state.finished)))
+    def _run(self, tasks: list[Task], rows: int) -> Iterator[Task]:
+        slots = self.slots(bucket(rows, 1))
+        slots.add(tasks)
+        return slots.run()
 
-    def _stop_ids(self, stops: tuple[str, ...]) -> list[int]:
-        """Ids that spell a stop string alone: a row can end at them without a look at the text."""
-        found = []
-        for stop in stops:
-            try:
-                ids = self.tokenizer.encode(stop)
-            except ValueError:  # an alphabet that lacks it
-                continue
-            if len(ids) == 1 and stop in self.tokenizer.decode(ids):
-                found += ids
-        return found
-
-    def _stop_on_strings(self, state: DecodeState, sampling: SamplingParams) -> DecodeState:
-        tokens, counts, finished = to_host((state.tokens, state.counts, state.finished))
-        stopped = finished.copy()
-        for row in np.flatnonzero(~finished):
-            text = self.tokenizer.decode(tokens[row, : counts[row]].tolist())
-            stopped[row] = any(stop in text for stop in sampling.stop)
-        return state.replace(finished=put_batch(stopped, self._mesh))
-
-    def _completion(
-        self, generated: "_Generated", row: int, sampling: SamplingParams
-    ) -> Completion:
-        count = int(generated.counts[row])
-        ids = generated.tokens[row, :count].tolist()
-        reason = "stop" if ids and ids[-1] in self.tokenizer.eos_ids else "length"
-        text = self.tokenizer.decode(ids)
-        if any(stop in text for stop in sampling.stop):
-            # Generation runs on to the next look at the text: keep the tokens that made the stop.
-            ids, reason = ids[: self._tokens_until_stop(ids, sampling.stop)], "stop"
-            text = self.tokenizer.decode(ids)
-            text = text[: min(text.find(stop) for stop in sampling.stop if stop in text)]
-        logprobs = generated.logprobs[row, : len(ids)].tolist()
-        return Completion(text, tuple(ids), tuple(logprobs), reason)
-
-    def _tokens_until_stop(self, ids: list[int], stop: tuple[str, ...]) -> int:
-        low, high = 1, len(ids)
-        while low < high:
-            middle = (low + high) // 2
-            text = self.tokenizer.decode(ids[:middle])
-            low, high = (low, middle) if any(s in text for s in stop) else (middle + 1, high)
-        return low
-
-
-@dataclasses.dataclass(frozen=True)
-class _Generated:
-    tokens: np.ndarray
-    logprobs: np.ndarray
-    counts: np.ndarray
-    finished: np.ndarray
+    def _weights(self) -> Weights:
+        if self._prepared is None:
+            self._prepared = prepare(self._model, self.params)
+        return self._prepared

@@ -1,4 +1,4 @@
-"""Prompts of concurrent requests, gathered into batches for one worker thread."""
+"""Prompts of concurrent requests, completed together by one worker thread."""
 
 import concurrent.futures
 import dataclasses
@@ -42,14 +42,12 @@ class Ticket:
 
 
 class Batcher:
-    """Runs jobs that wait at the same time and have equal settings as one batch.
-
-    The oldest job decides what the next batch is like, so none waits forever.
+    """Runs jobs that wait at the same time as one batch, which later ones may join.
 
     Args:
-      writer: completes a batch.
+      writer: completes jobs.
       scorer: of rows whose log-probabilities are asked for.
-      max_rows: most completions in a batch; no job has more.
+      max_rows: most completions at once; no job has more.
       max_waiting: most jobs in the queue.
       window: seconds without a new job, after which a batch that ends an idle time begins.
     """
@@ -138,17 +136,12 @@ class Batcher:
     def _work(self) -> None:
         while (batch := self._next()) is not None:
             try:
-                outs = self._run(batch)
+                self._run(batch)
             except Exception as error:  # the server outlives a batch
                 logging.exception("a batch of %d prompts failed", len(batch))
                 for ticket in batch:
-                    ticket.future.set_exception(error)
-            else:
-                with self._changed:
-                    self._batches += bool(batch)
-                    self._tokens += sum(len(out.tokens) for samples in outs for out in samples)
-                for ticket, samples in zip(batch, outs):
-                    ticket.future.set_result(samples)
+                    if not ticket.future.done():
+                        ticket.future.set_exception(error)
 
     def _next(self) -> list[Ticket] | None:
         """The next batch, as soon as there is one; None at the end."""
@@ -159,17 +152,23 @@ class Batcher:
                     return None
                 self._changed.wait()
                 self._gather()
-            first = self._waiting[0].job.settings
-            batch, left, rows = [], deque(), 0
-            for ticket in self._waiting:
-                if ticket.job.settings != first or rows + ticket.job.n > self._max_rows:
-                    left.append(ticket)
-                elif ticket.future.set_running_or_notify_cancel():
-                    batch.append(ticket)
-                    rows += ticket.job.n
-            self._waiting = left
-            self._running = len(batch)
+            batch = self._take(self._max_rows)
+            self._batches += bool(batch)
         return batch
+
+    def _take(self, room: int) -> list[Ticket]:
+        """Tickets from the queue, in order, whose completions find room; holds the lock."""
+        taken, left = [], deque()
+        for ticket in self._waiting:
+            if ticket.job.n > room:
+                left.append(ticket)
+                room = 0  # none overtakes it
+            elif ticket.future.set_running_or_notify_cancel():
+                taken.append(ticket)
+                room -= ticket.job.n
+        self._waiting = left
+        self._running += len(taken)
+        return taken
 
     def _gather(self) -> None:
         """Lets the requests that come at the same time in, until none came for a window.
@@ -185,23 +184,30 @@ class Batcher:
             if len(self._waiting) == before:
                 return
 
-    def _run(self, batch: list[Ticket]) -> list[list[Written]]:
+    def _run(self, batch: list[Ticket]) -> None:
+        """Completes a batch and those that join it; ``batch`` grows by them."""
         if not batch:  # all were given up while they waited
-            return []
-        outs = self._writer.write(
+            return
+
+        def join(room: int) -> list[Job]:
+            with self._changed:
+                joined = self._take(room)
+            batch.extend(joined)
+            return [ticket.job for ticket in joined]
+
+        written = self._writer.write(
             [ticket.job for ticket in batch],
             lambda i, sample, text: batch[i].show(sample, text),
             lambda i: batch[i].wanted,
+            join,
         )
-        scored = [
-            (i, sample)
-            for i, ticket in enumerate(batch)
-            if ticket.job.top is not None
-            for sample in range(ticket.job.n)
-        ]
-        if scored:
-            rows = [(*batch[i].job.tokens, *outs[i][sample].tokens) for i, sample in scored]
-            top = max(batch[i].job.top for i, _ in scored)
-            for (i, sample), scores in zip(scored, self._scorer.score(rows, max(top, 1))):
-                outs[i][sample] = dataclasses.replace(outs[i][sample], scores=scores)
-        return outs
+        for i, outs in written:
+            job = batch[i].job
+            if job.top is not None:
+                rows = [(*job.tokens, *out.tokens) for out in outs]
+                scores = self._scorer.score(rows, max(job.top, 1))
+                outs = [dataclasses.replace(o, scores=s) for o, s in zip(outs, scores)]
+            with self._changed:
+                self._running -= 1
+                self._tokens += sum(len(out.tokens) for out in outs)
+            batch[i].future.set_result(outs)

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all prompts of a batch have in common.
+    """How completions are sampled and shown.
 
     Attributes:
       temperature, top_p, top_k, stop: as in SamplingParams.
@@ -30,7 +30,7 @@ class Job:
       prompt_id: stands for the prompt in the random key, in [0, 2^32).
       n: completions.
       limit: most tokens of each; 0 for none.
-      settings: jobs with equal ones may share a batch.
+      settings: of its own, whatever those of others are.
       top: how many of the most likely tokens to report at each position beside the
         log-probability of its token; None for no log-probabilities.
     """

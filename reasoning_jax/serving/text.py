@@ -33,12 +33,6 @@ def spelled(tokenizer: Tokenizer, token: int) -> str:
     return tokenizer.decode([token]) or f"token_id:{token}"
 
 
-def before_stop(text: str, stops: Sequence[str]) -> str | None:
-    """The text before the first stop string in it, or None where there is none."""
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    return text[: min(found)] if found else None
-
-
 def certain(text: str, stops: Sequence[str]) -> str:
     """The part of growing text that will stay, whatever is appended.
 

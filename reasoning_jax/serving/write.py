@@ -1,77 +1,104 @@
-"""Completing the prompts of a batch through the sampler."""
+"""Completing prompts through the sampler, those that come meanwhile too."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from reasoning_jax.sampling import Sampler, SamplingParams, TurnSampler
-from reasoning_jax.sampling.engine import Row
+from reasoning_jax.sampling.slots import Slots
+from reasoning_jax.sampling.task import Row, Task
 from reasoning_jax.serving.job import Job, Settings, Written
-from reasoning_jax.serving.text import before_stop, certain
-from reasoning_jax.shapes import bucket
+from reasoning_jax.serving.text import certain
 from reasoning_jax.text import Tokenizer
-from reasoning_jax.types import Completion
 
-# Tokens between looks at the text of rows that are streamed: at first few, then as many as the
-# row has, so that reading a row again costs no more than writing it did.
-_FIRST_SEGMENT, _LAST_SEGMENT = 16, 64
+# Most tokens between looks at the text of rows that are streamed.
+_SEGMENT = 16
 
 Show = Callable[[int, int, str], None]
 """show(job, sample, text): more of the text of a completion."""
 
+Join = Callable[[int], Sequence[Job]]
+"""join(room): jobs that have come meanwhile, of at most so many completions together."""
+
+
+def nobody(room: int) -> Sequence[Job]:
+    """No job joins."""
+    return ()
+
 
 class Writer(Protocol):
-    """Completes jobs whose settings are equal."""
+    """Completes jobs."""
 
     def write(
-        self, jobs: Sequence[Job], show: Show, wanted: Callable[[int], bool]
-    ) -> list[list[Written]]:
-        """``outs[i][j]`` is sample j of job i; it depends on the job alone.
+        self,
+        jobs: Sequence[Job],
+        show: Show,
+        wanted: Callable[[int], bool],
+        join: Join = nobody,
+    ) -> Iterator[tuple[int, list[Written]]]:
+        """(i, the completions of job i) of each job, as soon as all of them have ended.
+
+        They depend on the job alone.
 
         Args:
           show: told of text of streamed jobs; the parts of a completion join to its text.
           wanted: whether job i still is; those that are not end where they are.
+          join: asked now and then; the jobs it gives are counted on after those there are.
         """
         ...
 
 
 class RowWriter:
-    """Samples rows of any prompts, limits and numbers of samples together.
+    """Samples rows of any prompts, settings, limits and numbers of samples together.
 
     Args:
       sampler: continues rows.
-      rows: decoded at once; fewer are padded to a quarter, a sixteenth ... of them.
-      context: most tokens of a row.
+      rows: decoded at once.
     """
 
-    def __init__(self, sampler: Sampler, rows: int, context: int):
+    def __init__(self, sampler: Sampler, rows: int):
         self._sampler = sampler
         self._rows = rows
-        self._context = context
 
     def write(
-        self, jobs: Sequence[Job], show: Show, wanted: Callable[[int], bool]
-    ) -> list[list[Written]]:
+        self,
+        jobs: Sequence[Job],
+        show: Show,
+        wanted: Callable[[int], bool],
+        join: Join = nobody,
+    ) -> Iterator[tuple[int, list[Written]]]:
         """As Writer has it."""
-        settings = jobs[0].settings
-        rows = [_Row(i, job, sample) for i, job in enumerate(jobs) for sample in range(job.n)]
-        while live := [row for row in rows if row.finish_reason is None and wanted(row.index)]:
-            states = [row.state() for row in live]
-            steps = bucket(max(state.limit for state in states), largest_step=1 << 30)
-            sampling = _sampling(settings, min(steps, self._context))
-            added = self._sampler.extend(states, sampling, self._rows)
-            for row, out in zip(live, added):
-                new = row.append(out, self._sampler.tokenizer)
-                if settings.streamed and new:
-                    show(row.index, row.sample, new)
-        outs: list[list[Written]] = [[] for _ in jobs]
-        for row in rows:
-            outs[row.index].append(row.written())
-        return outs
+        slots = self._sampler.slots(self._rows)
+        count, live = 0, {}
+        while jobs or live:
+            for i, job in enumerate(jobs, start=count):
+                live[i] = [self._row(job, sample) for sample in range(job.n)]
+                slots.add([row.task for row in live[i] if not row.task.finished])
+            count += len(jobs)
+            for i in [i for i in live if not wanted(i)]:
+                for row in live[i]:
+                    row.give_up(slots)
+            streamed = any(row.streamed for rows in live.values() for row in rows)
+            slots.step(_SEGMENT if streamed else None)
+            for i, rows in list(live.items()):
+                for sample, row in enumerate(rows):
+                    if row.streamed and (new := row.more()):
+                        show(i, sample, new)
+                if all(row.ended for row in rows):
+                    del live[i]
+                    yield i, [row.written() for row in rows]
+            jobs = join(self._rows - sum(len(rows) for rows in live.values()))
+
+    def _row(self, job: Job, sample: int) -> "_Row":
+        row = Row(job.tokens, job.prompt_id, sample, step=0, limit=job.limit)
+        task = self._sampler.task(row, _sampling(job.settings, max(1, job.limit)))
+        return _Row(task, job.settings, self._sampler.tokenizer)
 
 
 class TurnWriter:
     """Samples with tools, whose results stand in the text; streamed jobs show all at the end.
+
+    Jobs that come meanwhile wait for the next batch.
 
     Args:
       sampler: calls the tools.
@@ -81,29 +108,34 @@ class TurnWriter:
         self._sampler = sampler
 
     def write(
-        self, jobs: Sequence[Job], show: Show, wanted: Callable[[int], bool]
-    ) -> list[list[Written]]:
+        self,
+        jobs: Sequence[Job],
+        show: Show,
+        wanted: Callable[[int], bool],
+        join: Join = nobody,
+    ) -> Iterator[tuple[int, list[Written]]]:
         """As Writer has it."""
-        outs = [[Written("", (), "length")] * job.n for job in jobs]
-        alike: dict[tuple[int, int], list[int]] = {}
+        alike: dict[tuple[Settings, int, int], list[int]] = {}
         for i, job in enumerate(jobs):
             if job.limit and wanted(i):
-                alike.setdefault((job.n, job.limit), []).append(i)
-        for (n, limit), group in alike.items():
+                alike.setdefault((job.settings, job.n, job.limit), []).append(i)
+            else:
+                yield i, [Written("", (), "length")] * job.n
+        for (settings, n, limit), group in alike.items():
             completions = self._sampler.generate(
                 [jobs[i].tokens for i in group],
-                dataclasses.replace(_sampling(jobs[group[0]].settings, limit), n=n),
+                dataclasses.replace(_sampling(settings, limit), n=n),
                 [jobs[i].prompt_id for i in group],
             )
             for i, samples in zip(group, completions):
-                outs[i] = [
+                outs = [
                     Written(out.transcript or out.text, out.tokens, out.finish_reason)
                     for out in samples
                 ]
-                if jobs[i].settings.streamed:
-                    for sample, out in enumerate(outs[i]):
+                if settings.streamed:
+                    for sample, out in enumerate(outs):
                         show(i, sample, out.text)
-        return outs
+                yield i, outs
 
 
 def _sampling(settings: Settings, max_tokens: int) -> SamplingParams:
@@ -121,49 +153,39 @@ def _sampling(settings: Settings, max_tokens: int) -> SamplingParams:
 class _Row:
     """A completion while it grows."""
 
-    def __init__(self, index: int, job: Job, sample: int):
-        self.index = index
-        self.sample = sample
-        self.finish_reason = None if job.limit else "length"
-        self._job = job
-        self._tokens: list[int] = []
-        self._text = ""
-        self._shown = 0
+    def __init__(self, task: Task, settings: Settings, tokenizer: Tokenizer):
+        self.task = task
+        self.streamed = settings.streamed
+        self._stops = settings.stop
+        self._tokenizer = tokenizer
+        self._given_up = False
+        self._looked = self._shown = 0
 
-    def state(self) -> Row:
-        """The row for the sampler to continue."""
-        done = len(self._tokens)
-        limit = self._job.limit - done
-        if self._job.settings.streamed:
-            limit = min(limit, max(_FIRST_SEGMENT, min(done, _LAST_SEGMENT)))
-        tokens = (*self._job.tokens, *self._tokens)
-        return Row(tokens, self._job.prompt_id, self.sample, step=done, limit=limit)
+    @property
+    def ended(self) -> bool:
+        """Nothing more will be written."""
+        return self.task.finished or self._given_up
 
-    def append(self, out: Completion, tokenizer: Tokenizer) -> str:
-        """Takes in what was sampled; returns the text that is certain now and was not before."""
-        stops = self._job.settings.stop
-        before = len(self._tokens)
-        self._tokens += out.tokens
-        self._text = tokenizer.decode(self._tokens)
-        cut = before_stop(self._text, stops)
-        if cut is not None:
-            # A stop may begin in one segment and end in the next.
-            first = next(
-                count
-                for count in range(before + 1, len(self._tokens) + 1)
-                if before_stop(tokenizer.decode(self._tokens[:count]), stops) is not None
-            )
-            del self._tokens[first:]
-            self._text, self.finish_reason = cut, "stop"
-        elif self._tokens[-1] in tokenizer.eos_ids:
-            self.finish_reason = "stop"
-        elif len(self._tokens) == self._job.limit:
-            self.finish_reason = "length"
-        known = self._text if self.finish_reason else certain(self._text, stops)
+    def give_up(self, slots: Slots) -> None:
+        """Ends it as it stands."""
+        if not self.ended:
+            slots.drop(self.task)
+            self._given_up = True
+
+    def more(self) -> str:
+        """The text that is certain now and was not before."""
+        if len(self.task.tokens) == self._looked and not self.task.finished:
+            return ""
+        self._looked = len(self.task.tokens)
+        if self.task.finished:
+            known = self.task.completion().text
+        else:
+            known = certain(self._tokenizer.decode(self.task.tokens), self._stops)
         new = known[self._shown :]
         self._shown = max(self._shown, len(known))
         return new
 
     def written(self) -> Written:
         """The completion as far as it got."""
-        return Written(self._text, tuple(self._tokens), self.finish_reason or "length")
+        out = self.task.completion()
+        return Written(out.text, out.tokens, out.finish_reason)

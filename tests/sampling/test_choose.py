@@ -10,6 +10,13 @@ from reasoning_jax.sampling import choose
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 inverse_cdf = jax.jit(choose.inverse_cdf)
 sample = jax.jit(choose.sample, static_argnames=("top_k", "top_p"))
+pick = jax.jit(choose.choose, static_argnames="rule")
+
+
+def wishes(rows, temperature=1.0, greedy=False, top_k=0, top_p=1.0) -> choose.Wishes:
+    """The same or other wishes for each row."""
+    values = ((temperature, np.float32), (greedy, bool), (top_k, np.int32), (top_p, np.float32))
+    return choose.Wishes(*(jnp.asarray(np.broadcast_to(x, rows).astype(t)) for x, t in values))
 
 
 def invert(weights, uniforms) -> np.ndarray:
@@ -103,7 +110,7 @@ def test_top_k_keeps_all_ties_of_the_last_and_no_padding():
 def test_top_p_keeps_the_nucleus(size, top_p):
     logits = 3 * np.random.default_rng(size).normal(size=size)
     probs = jax.nn.softmax(jnp.asarray(logits)[None])
-    kept = np.flatnonzero(probs >= choose.nucleus_threshold(probs, top_p))
+    kept = np.flatnonzero(probs >= choose.nucleus_threshold(probs, jnp.array([top_p])))
     assert set(kept.tolist()) == nucleus(softmax(logits), top_p)
 
 
@@ -128,6 +135,48 @@ def test_top_p_counts_the_mass_that_top_k_left():
     logits = np.log([0.1, 0.4, 0.2, 0.3])
     assert support(logits, top_k=3, top_p=0.75) == {1, 3}
     assert support(logits, top_p=0.75) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("top_k", [1, 5, 40])
+@pytest.mark.parametrize("top_p", [0.2, 0.8, 0.999])
+def test_top_p_within_top_k_is_the_nucleus_of_what_is_left(top_k, top_p):
+    logits = 2 * np.random.default_rng(top_k).normal(size=60)
+    kept = np.argsort(logits)[::-1][:top_k]
+    probs = np.zeros(60)
+    probs[kept] = softmax(logits[kept])
+    assert support(logits, top_k=top_k, top_p=top_p) == nucleus(probs, top_p)
+
+
+def test_rows_of_one_batch_have_wishes_of_their_own():
+    logits = np.random.default_rng(1).normal(size=50)
+    points = 512
+    options = {"top_k": [0, 3, 0, 4, 0], "top_p": [1.0, 1.0, 0.5, 0.6, 1.0]}
+    greedy = [False] * 4 + [True]
+    rows = jnp.asarray(np.tile(logits, (5 * points, 1)), jnp.float32)
+    grid = jnp.tile((jnp.arange(points) + 0.5) / points, 5)
+    mixed = choose.Rule(50, greedy=True, draws=True, best=4, nucleus=True)
+    each = {name: np.repeat(value, points) for name, value in options.items()}
+    tokens, _ = pick(
+        rows, grid, wishes(5 * points, greedy=np.repeat(greedy, points), **each), rule=mixed
+    )
+    found = [set(row.tolist()) for row in np.asarray(tokens).reshape(5, points)]
+    alone = [
+        support(logits, points, top_k=k, top_p=p)
+        for k, p in zip(options["top_k"], options["top_p"])
+    ]
+    assert found == [*alone[:4], {int(logits.argmax())}]
+
+
+def test_log_probabilities_are_of_everything_at_the_temperature():
+    logits = jnp.asarray(np.random.default_rng(2).normal(size=(4, 300)), jnp.float32)
+    temperature = np.array([1.0, 0.5, 2.0, 1.0], np.float32)
+    uniforms = jnp.array([0.1, 0.5, 0.9, 0.3])
+    wanted = wishes(4, temperature=temperature, greedy=[False, False, False, True], top_k=5)
+    both = choose.Rule(280, greedy=True, draws=True, best=8, nucleus=False)
+    tokens, logprobs = pick(logits, uniforms, wanted, rule=both)
+    expected = jax.nn.log_softmax(logits / temperature[:, None], axis=-1)
+    np.testing.assert_allclose(logprobs, expected[np.arange(4), tokens], atol=1e-6)
+    assert int(tokens[3]) == int(logits[3, :280].argmax()) and int(tokens.max()) < 280
 
 
 def test_restriction_keeps_the_ratios_inside():

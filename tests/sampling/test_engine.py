@@ -9,8 +9,7 @@ import pytest
 
 from reasoning_jax.models import Transformer, param_shardings, token_logprobs
 from reasoning_jax.parallel import make_mesh
-from reasoning_jax.sampling import Sampler, SamplingParams, engine
-from reasoning_jax.sampling.decode import advance, start
+from reasoning_jax.sampling import Sampler, SamplingParams, decode
 
 PROMPTS = ["7", "1+2=", "abcabc", "12*3= 4-5", "0123456789abcdefghij"]
 SAMPLED = SamplingParams(max_tokens=20, n=2, seed=5)
@@ -64,6 +63,21 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield events
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture
+def advances(monkeypatch):
+    """What every chunk of steps added."""
+    added = []
+
+    def recording(*args, **kwargs):
+        state, chunk = advance(*args, **kwargs)
+        added.append(chunk)
+        return state, chunk
+
+    advance = decode.advance
+    monkeypatch.setattr(decode, "advance", recording)
+    return added
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
@@ -122,16 +136,14 @@ def test_rows_decoded_at_once_do_not_matter(config, params, make_tokenizer, outs
     equal(few.generate(PROMPTS, SAMPLED), outs)
 
 
-def test_a_stream_hands_over_each_batch_before_the_next(config, params, make_tokenizer, outs):
-    few = Sampler(config, params, make_tokenizer(), max_rows=4)  # two prompts
-    run, decoded = few._run, []
-    few._run = lambda batch, *rest: decoded.append(len(batch)) or run(batch, *rest)
-    streamed, batches = {}, []
-    for index, completions in few.stream(PROMPTS, SAMPLED):
-        streamed[index] = completions
-        batches.append(len(decoded))
-    assert batches == [1, 1, 2, 2, 3] and decoded == [2, 2, 1]
-    equal([streamed[i] for i in range(len(PROMPTS))], outs)
+def test_a_stream_hands_over_prompts_as_they_end(config, params, make_tokenizer, outs, advances):
+    few = Sampler(config, params, make_tokenizer((1, 9)), max_rows=4)
+    ended = few.generate(PROMPTS, SAMPLED)
+    advances.clear()
+    streamed = [(index, len(advances), got) for index, got in few.stream(PROMPTS, SAMPLED)]
+    # Ten rows through four slots: some prompts are complete long before the last chunk.
+    assert len({visits for _, visits, _ in streamed}) >= 3
+    equal([got for *_, got in sorted(streamed)], ended)
 
 
 def test_number_of_samples_does_not_matter(sampler, outs):
@@ -154,13 +166,13 @@ def test_prompts_as_ids(sampler, outs):
 
 def test_a_second_call_of_the_same_shapes_compiles_nothing(sampler, outs, compilations):
     doubled = sampler.with_params(jax.tree.map(lambda p: 2 * p, sampler.params))
-    programs, compiled = (start._cache_size(), advance._cache_size()), len(compilations)
+    programs, compiled = decode.advance._cache_size(), len(compilations)
     sampler.generate(
         ["5", "6+", "ddd", "01234567", "9876543210*9876543"],
         SamplingParams(max_tokens=20, n=2, seed=11, temperature=0.3),
     )
     doubled.generate(PROMPTS, SAMPLED)
-    assert (start._cache_size(), advance._cache_size()) == programs
+    assert decode.advance._cache_size() == programs
     assert len(compilations) == compiled
 
 
@@ -245,31 +257,16 @@ def test_the_first_stop_completed_decides_whatever_came_after_it(sampler, outs):
     )
 
 
-def test_generation_ends_when_every_row_has_met_a_stop(sampler, monkeypatch):
-    calls = []
-
-    def counting(*args, **kwargs):
-        calls.append(1)
-        return advance(*args, **kwargs)
-
-    monkeypatch.setattr(engine, "advance", counting)
+def test_generation_ends_when_every_row_has_met_a_stop(sampler, advances):
     sampler.generate(PROMPTS, SamplingParams(max_tokens=20, n=2, stop=tuple("0123456789abcdefgh")))
-    assert len(calls) == 1  # of two looks at the text, after 16 tokens and after 20
+    assert len(advances) == 1  # of two looks at the text, after 16 tokens and after 20
 
 
-def test_a_stop_of_one_token_ends_the_loop_at_that_token(sampler, monkeypatch):
-    steps = []
-
-    def counting(*args, **kwargs):
-        state = advance(*args, **kwargs)
-        steps.append(int(state.step))
-        return state
-
-    monkeypatch.setattr(engine, "advance", counting)
+def test_a_stop_of_one_token_ends_the_loop_at_that_token(sampler, advances):
     # Q is not in the alphabet, and "ab" is two tokens: neither can be met by an id.
     stops = (*sampler.tokenizer.alphabet, "ab", "Q")
     outs = sampler.generate(PROMPTS, SamplingParams(max_tokens=20, stop=stops))
-    assert steps == [1]
+    assert [int(added.counts.max()) for added in advances] == [1]
     assert {out.finish_reason for (out,) in outs} == {"stop"}
 
 

@@ -13,8 +13,7 @@ from reasoning_jax.models import Transformer, param_shardings, token_logprobs
 from reasoning_jax.parallel import make_mesh
 from reasoning_jax.rl import k3, policy_losses, token_mean
 from reasoning_jax.rl.objective import Objective, PolicyBatch
-from reasoning_jax.sampling import Sampler, SamplingParams, TurnSampler, turns
-from reasoning_jax.sampling.decode import advance, start
+from reasoning_jax.sampling import Sampler, SamplingParams, TurnSampler, decode, turns
 from reasoning_jax.stages.rollouts import collate
 from reasoning_jax.tools import QuickTool, Syntax, Toolbox, ToolResult
 from reasoning_jax.types import Completion, ToolCall, Verdict
@@ -128,13 +127,20 @@ def test_text_is_the_policys_own_and_the_transcript_shows_all(sampler, outs):
 
 
 def loss_and_gradient(config, params, rollouts):
-    objective = Objective(policy_losses.clip, k3, 0.1, 0.01)
+    objective = Objective(policy_losses.clip, k3)
     weights = token_mean(jnp.asarray(rollouts.loss_mask))
     advantages = jnp.where(rollouts.mask, rollouts.rewards[:, None] - 1.0, 0)
 
     def loss(params):
         scores = token_logprobs(Transformer(config), params, jnp.asarray(rollouts.tokens))
-        batch = PolicyBatch(rollouts, advantages, weights)
+        rows = len(rollouts.tokens)
+        batch = PolicyBatch(
+            rollouts,
+            advantages,
+            weights,
+            kl_coef=jnp.full(rows, 0.1),
+            entropy_coef=jnp.full(rows, 0.01),
+        )
         return jnp.sum(objective(scores.logprobs, scores.entropy, batch))
 
     return jax.value_and_grad(loss)(params)
@@ -213,13 +219,13 @@ def test_a_result_without_ids_changes_no_draw(sampler, monkeypatch):
 def test_a_second_call_of_the_same_shapes_compiles_nothing(sampler, outs, compilations):
     with_turns(sampler).generate(PROMPTS, SAMPLED)  # whichever test came first
     doubled = sampler.with_params(jax.tree.map(lambda p: 2 * p, sampler.params))
-    programs, compiled = (start._cache_size(), advance._cache_size()), len(compilations)
+    programs, compiled = decode.advance._cache_size(), len(compilations)
     equal(with_turns(sampler).generate(PROMPTS, SAMPLED), outs)
-    assert (start._cache_size(), advance._cache_size()) == programs
+    assert decode.advance._cache_size() == programs
     assert len(compilations) == compiled
     # Other parameters make other rows: shapes are coarse, so hardly one of them is new.
     with_turns(doubled).generate(PROMPTS, SAMPLED)
-    assert start._cache_size() <= programs[0] + 1
+    assert decode.advance._cache_size() <= programs + 1
 
 
 @pytest.mark.parametrize("max_tokens", [4, 15])

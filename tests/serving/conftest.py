@@ -55,7 +55,7 @@ def scorer(config, params, tokenizer):
 
 @pytest.fixture(scope="session")
 def writer(sampler):
-    return RowWriter(sampler, rows=16, context=CONTEXT)
+    return RowWriter(sampler, rows=16)
 
 
 @pytest.fixture(scope="session")

@@ -243,7 +243,7 @@ class Held:
         self.gave_up = threading.Event()
         self.error: Exception | None = None
 
-    def write(self, jobs, show, wanted):
+    def write(self, jobs, show, wanted, join):
         self.batches.append(len(jobs))
         while not self.go.wait(0.01):
             if not any(wanted(i) for i in range(len(jobs))):
@@ -251,7 +251,8 @@ class Held:
                 break
         if self.error is not None:
             raise self.error
-        return [[Written("x", (5,), "stop")] * job.n for job in jobs]
+        for i, job in enumerate(jobs):
+            yield i, [Written("x", (5,), "stop")] * job.n
 
 
 @pytest.fixture

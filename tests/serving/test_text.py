@@ -1,6 +1,7 @@
 import pytest
 
-from reasoning_jax.serving.text import before_stop, certain, offsets, pieces, spelled
+from reasoning_jax.sampling.stops import before_stop
+from reasoning_jax.serving.text import certain, offsets, pieces, spelled
 from reasoning_jax.text import train_bpe
 
 

@@ -22,13 +22,18 @@ def always(_):
     return True
 
 
+def write(writer, wanted_jobs, *args):
+    """The completions of all jobs, in order."""
+    return [outs for _, outs in sorted(writer.write(wanted_jobs, *args))]
+
+
 def unheard(*_):
     pytest.fail("text of a job that is not streamed")
 
 
 @pytest.fixture(scope="module")
 def whole(writer, tokenizer):
-    return writer.write(jobs(tokenizer, PLAIN), unheard, always)
+    return write(writer, jobs(tokenizer, PLAIN), unheard, always)
 
 
 def test_jobs_of_any_limit_and_number_share_a_batch(whole, sampler, tokenizer):
@@ -41,6 +46,22 @@ def test_jobs_of_any_limit_and_number_share_a_batch(whole, sampler, tokenizer):
             assert out.text == tokenizer.decode(out.tokens)
 
 
+def test_jobs_that_join_change_nothing(writer, whole, tokenizer):
+    first, *rest = jobs(tokenizer, PLAIN)
+    other = dataclasses.replace(rest[1], settings=Settings(0.0, 1.0, 0, ("9",)))
+    joining = [[rest[0]], [rest[1], other]]
+    rooms = []
+
+    def join(room):
+        rooms.append(room)
+        return joining.pop(0) if joining else []
+
+    outs = write(writer, [first], unheard, always, join)
+    assert outs[:3] == whole
+    assert outs[3] == write(writer, [other], unheard, always)[0]
+    assert rooms[0] == 16 and not joining
+
+
 def test_segments_change_nothing_and_are_shown(writer, whole, tokenizer):
     shown = {}
 
@@ -49,7 +70,7 @@ def test_segments_change_nothing_and_are_shown(writer, whole, tokenizer):
         shown.setdefault(tuple(key), []).append(text)
 
     streamed = dataclasses.replace(PLAIN, streamed=True)
-    assert writer.write(jobs(tokenizer, streamed), show, always) == whole
+    assert write(writer, jobs(tokenizer, streamed), show, always) == whole
     for (job, sample), texts in shown.items():
         assert "".join(texts) == whole[job][sample].text
     assert max(map(len, shown.values())) > 1
@@ -63,7 +84,7 @@ def test_a_stop_string_across_segments_is_found(writer, whole, tokenizer):
     assert len(stop) > 2 and stop not in tokenizer.decode(long.tokens[:17])
     settings = dataclasses.replace(PLAIN, stop=(stop,), streamed=True)
     seen = []
-    outs = writer.write(jobs(tokenizer, settings), lambda *args: seen.append(args), always)
+    outs = write(writer, jobs(tokenizer, settings), lambda *args: seen.append(args), always)
     out = outs[job][whole[job].index(long)]
     assert (out.text, out.tokens) == (before, long.tokens[:18])
     assert out.finish_reason == "stop"
@@ -73,12 +94,12 @@ def test_a_stop_string_across_segments_is_found(writer, whole, tokenizer):
 
 def test_jobs_that_are_not_wanted_end_and_others_go_on(writer, whole, tokenizer):
     streamed = dataclasses.replace(PLAIN, streamed=True)
-    outs = writer.write(jobs(tokenizer, streamed), lambda *_: None, lambda i: i != 2)
+    outs = write(writer, jobs(tokenizer, streamed), lambda *_: None, lambda i: i != 2)
     assert outs[:2] == whole[:2] and [out.tokens for out in outs[2]] == [(), ()]
 
 
 def test_no_tokens_are_no_completion(writer, tokenizer):
-    outs = writer.write(jobs(tokenizer, PLAIN, (0, 0, 0)), unheard, always)
+    outs = write(writer, jobs(tokenizer, PLAIN, (0, 0, 0)), unheard, always)
     assert {out for samples in outs for out in samples} == {outs[0][0]}
     assert (outs[0][0].text, outs[0][0].tokens, outs[0][0].finish_reason) == ("", (), "length")
 
@@ -90,7 +111,7 @@ def test_results_of_tools_stand_in_the_text(sampler, tokenizer):
     turns = TurnSampler(sampler, toolbox, 4, 3)
     wanted = [dataclasses.replace(job, n=2) for job in jobs(tokenizer, PLAIN, (40, 40, 40))]
     wanted.append(dataclasses.replace(wanted[0], limit=0))
-    outs = TurnWriter(turns).write(wanted, unheard, always)
+    outs = write(TurnWriter(turns), wanted, unheard, always)
     sampling = SamplingParams(max_tokens=40, n=2)
     own = turns.generate([job.tokens for job in wanted[:3]], sampling, [5, 1 << 31, 0])
     texts = [[out.transcript or out.text for out in samples] for samples in own]
@@ -99,5 +120,5 @@ def test_results_of_tools_stand_in_the_text(sampler, tokenizer):
     shown = []
     streamed = dataclasses.replace(PLAIN, streamed=True)
     again = [dataclasses.replace(job, settings=streamed) for job in wanted[:3]]
-    TurnWriter(turns).write(again, lambda *args: shown.append(args), always)
+    write(TurnWriter(turns), again, lambda *args: shown.append(args), always)
     assert shown == [(i, j, text) for i, pair in enumerate(texts) for j, text in enumerate(pair)]
