@@ -23,11 +23,15 @@ def frequencies(head_dim: int, theta: float, scaling: RopeScaling) -> tuple[np.n
 
 
 def cos_sin(
-    positions: jax.Array, frequency: np.ndarray, multiplier: float
-) -> tuple[jax.Array, jax.Array]:
-    """cos and sin of the angles, both [B, T, head_dim / 2] float32, for positions [B, T]."""
-    angle_BxTxF = positions[..., None].astype(jnp.float32) * jnp.asarray(frequency, jnp.float32)
-    return jnp.cos(angle_BxTxF) * multiplier, jnp.sin(angle_BxTxF) * multiplier
+    positions: jax.Array | np.ndarray, frequency: np.ndarray, multiplier: float
+) -> tuple[jax.Array, jax.Array] | tuple[np.ndarray, np.ndarray]:
+    """cos and sin of the angles, both [B, T, head_dim / 2] float32, for positions [B, T].
+
+    Of NumPy positions they are NumPy arrays, worked out at once.
+    """
+    xp = np if isinstance(positions, np.ndarray) else jnp
+    angle_BxTxF = positions[..., None].astype(jnp.float32) * xp.asarray(frequency, jnp.float32)
+    return xp.cos(angle_BxTxF) * multiplier, xp.sin(angle_BxTxF) * multiplier
 
 
 def rotate(x_BxTxHxD: jax.Array, cos_BxTxF: jax.Array, sin_BxTxF: jax.Array) -> jax.Array:

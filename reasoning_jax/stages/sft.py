@@ -115,7 +115,6 @@ def run(stage: Stage, params: dict | None) -> dict:
         batch = _Batch(
             tokens=rows.tokens[indices],
             segment_ids=rows.segment_ids[indices],
-            positions=rows.positions[indices],
             loss_mask=rows.loss_mask[indices],
         )
         tokens = int((batch.segment_ids > 0).sum())
@@ -164,7 +163,6 @@ class _Batch:
 
     tokens: Array
     segment_ids: Array
-    positions: Array
     loss_mask: Array
     weights: Array | None = None
     shares: Array | None = None
@@ -185,7 +183,6 @@ def _loss(context: Context, block: ConfigDict):
             params,
             batch.tokens,
             batch.segment_ids > 0,
-            positions=batch.positions,
             segment_ids=batch.segment_ids,
             scored=batch.loss_mask,
         )

@@ -116,3 +116,12 @@ def test_the_multiplier_scales_both_tables():
     cos, sin = cos_sin(jnp.array([[0, 1]]), np.array([1.0]), 1.5)
     np.testing.assert_allclose(cos[0, :, 0], [1.5, 1.5 * math.cos(1)], rtol=1e-6)
     np.testing.assert_allclose(sin[0, :, 0], [0, 1.5 * math.sin(1)], rtol=1e-6)
+
+
+def test_numpy_positions_give_numpy_tables_that_agree():
+    frequency, multiplier = frequencies(8, 1e4, RopeScaling("yarn", 4.0, 64))
+    positions = np.arange(300)[None]
+    found = cos_sin(positions, frequency, multiplier)
+    assert all(isinstance(table, np.ndarray) and table.dtype == np.float32 for table in found)
+    for table, expected in zip(found, cos_sin(jnp.asarray(positions), frequency, multiplier)):
+        np.testing.assert_allclose(table, expected, atol=3e-7)

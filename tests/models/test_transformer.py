@@ -12,6 +12,7 @@ from reasoning_jax.models import (
     init_params,
     param_shardings,
     token_logprobs,
+    transformer,
 )
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig
 from reasoning_jax.models.transformer import decode_step, positions_of, prefill, unstack_layers
@@ -197,3 +198,22 @@ def test_the_gradient_is_a_finite_difference(batch):
 
     difference = float(moved(size) - moved(-size)) / (2 * size)
     assert difference == pytest.approx(float(slope), rel=1e-2)
+
+
+@pytest.mark.parametrize("segmented", [False, True])
+def test_no_sine_is_worked_out_where_positions_are_counted(batch, segmented):
+    config = SMALL
+    segment_ids = jnp.ones_like(batch) if segmented else None
+
+    def program(longest):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transformer, "LONGEST_CONSTANT", longest)
+            run = Transformer(config, unroll=config.n_layers).apply
+            params = abstract_params(config)
+            lowered = jax.jit(lambda p: run({"params": p}, batch, None, segment_ids)).lower(params)
+            return lowered, str(lowered.as_text())
+
+    (by_table, text), (worked_out, longer) = program(8192), program(1)
+    assert "sine" not in text and "sine" in longer
+    params = init_params(config, jax.random.key(0))
+    np.testing.assert_allclose(by_table.compile()(params), worked_out.compile()(params), atol=1e-5)
