@@ -76,12 +76,12 @@ class Slots:
         self._rule = Rule(vocab_size, greedy=False, draws=False, best=0, nucleus=False)
 
     def add(self, tasks: Sequence[Task]) -> None:
-        """Queues tasks; neighbours with the same tokens share one prefill."""
+        """Queues tasks; neighbours that hold one tuple of tokens share one prefill."""
         for task in tasks:
             self._rule = _widened(self._rule, task.sampling)
         self._resume([task for task in tasks if task.row.prefix is not None])
         fresh = [task for task in tasks if task.row.prefix is None]
-        for _, group in itertools.groupby(fresh, key=lambda task: task.row.tokens):
+        for _, group in itertools.groupby(fresh, key=lambda task: id(task.row.tokens)):
             group = list(group)
             for first in range(0, len(group), self._most):
                 self._waiting.append(group[first : first + self._most])

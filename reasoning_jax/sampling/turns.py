@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from reasoning_jax.parallel import exchange, is_main_process
-from reasoning_jax.sampling.engine import Row, Sampler
+from reasoning_jax.sampling.engine import Sampler
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.task import Row
 from reasoning_jax.text import Tokenizer
 from reasoning_jax.tools import Desk, Toolbox, ToolResult, encode_result
 from reasoning_jax.types import Completion, ToolCall

@@ -8,8 +8,7 @@ import pytest
 
 from reasoning_jax.models import init_params, param_shardings, preset
 from reasoning_jax.parallel import make_mesh
-from reasoning_jax.sampling import Sampler, SamplingParams
-from reasoning_jax.sampling.task import Row
+from reasoning_jax.sampling import Row, Sampler, SamplingParams
 
 SIZES = {"d_model": 32, "head_dim": 8, "n_kv_heads": 2, "d_ff": 48, "max_position": 64}
 WINDOW = {"sliding_window": 6, "sliding_layers": (True, False), "n_layers": 2}

@@ -16,8 +16,7 @@ from reasoning_jax.models import (
     token_logprobs,
 )
 from reasoning_jax.parallel import make_mesh
-from reasoning_jax.sampling import Sampler, SamplingParams, decode, slots
-from reasoning_jax.sampling.task import Row
+from reasoning_jax.sampling import Row, Sampler, SamplingParams, decode, slots
 
 CONTEXT = 96
 RANDOM = np.random.default_rng(0)
@@ -157,6 +156,20 @@ def test_log_probabilities_are_those_of_the_trainer(make_tokenizer, variant):
         end = len(row.tokens) + len(out.tokens)
         np.testing.assert_allclose(out.logprobs, logprobs[len(row.tokens) : end], atol=1e-5)
     assert sum(len(out.tokens) for out in outs) > 100
+
+
+def test_samples_of_a_prompt_share_one_prefill(few, monkeypatch):
+    read, prefill = [], decode.prefill
+
+    def recording(model, weights, tokens, lengths):
+        read.append(tokens.shape)
+        return prefill(model, weights, tokens, lengths)
+
+    monkeypatch.setattr(decode, "prefill", recording)
+    # Six rows through four slots: the last two wait, and still need no prefill of their own.
+    few.generate(["12345"], SamplingParams(max_tokens=4, n=4))
+    few.generate(["12345", "678"], SamplingParams(max_tokens=4, n=3))
+    assert read == [(1, 16), (2, 16)]
 
 
 def test_greedy_and_sampled_rows_share_slots(few, expected):
