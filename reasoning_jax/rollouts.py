@@ -33,6 +33,8 @@ class Rollouts:
       step_mask: [B, S] bool, or None.
       step_rewards: [B, S] float32, or None.
       token_rewards: [B, T] float32 dense process reward, or None.
+      step_labels: [B, S] bool, the step is right, or None.
+      step_scores: [B, S] float32 rewards of the steps as a trained judge has them, or None.
       greedy_rewards: [B] float32 reward of the greedy answer to the row's prompt, or None.
       model_rewards: [B] float32 score of the row by a reward model, or None.
       tool_calls: [B] int32 calls of tools, or None.
@@ -56,6 +58,8 @@ class Rollouts:
     step_mask: jax.Array | None = None
     step_rewards: jax.Array | None = None
     token_rewards: jax.Array | None = None
+    step_labels: jax.Array | None = None
+    step_scores: jax.Array | None = None
     greedy_rewards: jax.Array | None = None
     model_rewards: jax.Array | None = None
     tool_calls: jax.Array | None = None

@@ -4,6 +4,7 @@ Device functions are pure; ``steps`` is of the host.
 """
 
 from reasoning_jax.rewards.implicit import implicit_loss, implicit_token_rewards
+from reasoning_jax.rewards.judge import judge_loss, judged_steps, step_share
 from reasoning_jax.rewards.ranking import (
     group_pairs,
     group_ranking_loss,
@@ -16,6 +17,9 @@ __all__ = [
     "group_ranking_loss",
     "implicit_loss",
     "implicit_token_rewards",
+    "judge_loss",
+    "judged_steps",
     "ranking_accuracy",
     "ranking_slopes",
+    "step_share",
 ]

@@ -1,8 +1,9 @@
 """Reinforcement learning as pure functions of a ``Rollouts`` batch.
 
-One update is: rewards, then a row filter, then ``advantages``, then one of ``policy_losses`` plus
-KL and entropy terms, each a [B, T] array of token losses; ``weighted_sum`` with the weights of
-one aggregation makes the scalar.
+One update is: rewards, then ``shapers``, a row filter, ``advantages``, then one of
+``policy_losses`` plus KL and entropy terms, each a [B, T] array of token losses; ``weighted_sum``
+with the weights of one aggregation makes the scalar. A function that reads an optional field of
+``Rollouts`` asks for it with ``require``; a stage fills what is asked for.
 """
 
 from reasoning_jax.rl import advantages, controllers, groups, policy_losses, rewards, shapers

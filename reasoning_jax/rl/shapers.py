@@ -77,6 +77,12 @@ def shaped_by_verdict(rollouts: Rollouts, *, alpha: float = 0.5) -> Rollouts:
     return rollouts.replace(rewards=shaped)
 
 
+def judged(rollouts: Rollouts) -> Rollouts:
+    """``step_scores`` of a trained judge in place of the labels in ``step_rewards``."""
+    require(rollouts, "judged", "step_scores", "step_rewards")
+    return rollouts.replace(step_rewards=rollouts.step_scores)
+
+
 def dense(rollouts: Rollouts) -> Rollouts:
     """Unchanged, but asks for ``token_rewards``, for advantages that take them where there are."""
     require(rollouts, "dense", "token_rewards")

@@ -137,7 +137,7 @@ def _check_learners(block: ConfigDict, fields: tuple[str, ...]) -> None:
             f"head_start is {block.head_start}, but no function asks for what a model beside the "
             "policy fills; leave it 0"
         )
-    for name in ("critic", "implicit", "ranking"):
+    for name in ("critic", "implicit", "ranking", "judge"):
         build_optimizer(block[name].optimizer)
     if "values" in fields:
         shapes = abstract_rollouts(block.prompts * block.group_size, set(fields))

@@ -193,7 +193,8 @@ class Collector:
             )
             for out, verdict in zip(outs, row)
         ]
-        return step_fields(rows, lambda out, steps: step_ends(context.tokenizer, out, steps))
+        fields = step_fields(rows, lambda out, steps: step_ends(context.tokenizer, out, steps))
+        return {name: x for name, x in fields.items() if name in self._fields}
 
 
 def host_fields(
@@ -226,7 +227,12 @@ def step_fields(
         mask[row, :count] = True
         ends[row, :count] = [start + end for end in ends_of(out, [text for text, _ in steps])]
         rewards[row, :count] = [reward for _, reward in steps]
-    return {"step_ends": ends, "step_mask": mask, "step_rewards": rewards}
+    return {
+        "step_ends": ends,
+        "step_mask": mask,
+        "step_rewards": rewards,
+        "step_labels": rewards > 0,
+    }
 
 
 def with_greedy(rollouts: Rollouts, values: list[float | None]) -> Rollouts:

@@ -51,6 +51,7 @@ def default_config() -> ConfigDict:
     block.critic = critic_block()  # fills values
     block.implicit = implicit_block()  # fills token_rewards
     block.ranking = ranking_block()  # fills model_rewards
+    block.judge = judge_block()  # fills step_scores
     block.balance = 0.0  # multiple of the load-balancing loss a mixture's own config asks for
     block.updates = 1  # optimiser updates per pass; 1 is strictly on-policy
     block.passes = 1  # over a batch of completions
@@ -97,6 +98,14 @@ def implicit_block() -> ConfigDict:
     """PRIME's implicit process reward model: a policy that learns from verdicts, once a step."""
     block = ConfigDict()
     block.beta = 0.05  # of its log-ratio in the cross-entropy
+    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
+    return block
+
+
+def judge_block() -> ConfigDict:
+    """A process reward model, a head at ends of steps: it learns their labels once a step."""
+    block = ConfigDict()
+    block.until = 0  # steps after which it is left as it is; 0 is never
     block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
     return block
 

@@ -20,7 +20,7 @@ GREEDY = "greedy_rewards"
 STEPS = ("step_ends", "step_mask", "step_rewards")
 DEVICE = ("old_logprobs", "ref_logprobs")
 # From the models that learn beside the policy.
-LEARNT = ("values", "token_rewards", "model_rewards")
+LEARNT = ("values", "token_rewards", "model_rewards", "step_scores")
 
 _ROWS = {
     "tool_calls": jnp.int32,
@@ -29,14 +29,22 @@ _ROWS = {
     "greedy_rewards": jnp.float32,
     "model_rewards": jnp.float32,
 }
-_STEPS = {"step_ends": jnp.int32, "step_mask": jnp.bool_, "step_rewards": jnp.float32}
+_STEPS = {
+    "step_ends": jnp.int32,
+    "step_mask": jnp.bool_,
+    "step_rewards": jnp.float32,
+    "step_labels": jnp.bool_,
+    "step_scores": jnp.float32,
+}
 # Fields that come together: implicit rewards are log-ratios to the reference.
 _WITH = {
     **{name: {*STEPS} for name in STEPS},
     "token_rewards": {"token_rewards", "ref_logprobs"},
+    "step_scores": {"step_scores", *STEPS, "step_labels"},
 }
 _HINTS = dict.fromkeys(
-    STEPS, "set steps_of.name to what labels steps, as reasoning_jax.rewards.steps.correct_steps"
+    (*STEPS, "step_scores"),
+    "set steps_of.name to what labels steps, as reasoning_jax.rewards.steps.correct_steps",
 )
 _WIDTH = 8  # of the traced batch; functions do not depend on it
 
@@ -49,6 +57,8 @@ def asked_fields(functions: Functions, block: ConfigDict) -> tuple[str, ...]:
     """
     of_host = {*HOST, GREEDY, *(STEPS if functions.steps_of is not None else ())}
     available = {*of_host, *DEVICE, *LEARNT}
+    if functions.steps_of is None:
+        available -= {"step_scores"}  # a judge learns from labels
     fields: set[str] = set()
     if moves(block.kl_coef, functions.kl_controller):
         fields.add("ref_logprobs")
@@ -59,11 +69,12 @@ def asked_fields(functions: Functions, block: ConfigDict) -> tuple[str, ...]:
         try:
             _trace(functions, abstract_rollouts(rows, fields), fields & of_host)
             return tuple(sorted(fields))
-        except MissingField as missing:
+        except _Asked as asked:
+            missing = asked.missing
             if missing.field not in available or missing.field in fields:
                 hint = _HINTS.get(missing.field, f"filled are {', '.join(sorted(available))}")
                 raise ValueError(
-                    f"{missing}, but nothing in this block fills it in time; {hint}"
+                    f"{asked.where}: {missing}, but nothing in this block fills it in time; {hint}"
                 ) from missing
             fields |= _WITH.get(missing.field, {missing.field})
 
@@ -89,6 +100,14 @@ def abstract_rollouts(rows: int, fields: set[str]) -> Rollouts:
         sampler_logprobs=shape(_WIDTH),
         **optional,
     )
+
+
+class _Asked(Exception):
+    """A function in its place, ``where``, asks for a field that is not there."""
+
+    def __init__(self, where: str, missing: MissingField):
+        super().__init__(where, missing)
+        self.where, self.missing = where, missing
 
 
 def _trace(functions: Functions, rollouts: Rollouts, of_host: set[str]) -> None:
@@ -118,8 +137,8 @@ def _trace(functions: Functions, rollouts: Rollouts, of_host: set[str]) -> None:
 def _call(where: str, called: Callable, *arguments):
     try:
         return jax.eval_shape(called, *arguments)
-    except MissingField:
-        raise
+    except MissingField as missing:
+        raise _Asked(where, missing) from missing
     except Exception as error:
         raise ValueError(f"{where} cannot be used here: {error}") from error
 

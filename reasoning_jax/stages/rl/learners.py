@@ -1,8 +1,8 @@
 """Models that learn beside the policy and fill a field of Rollouts.
 
 A critic fills ``values``, an implicit reward model ``token_rewards``, a ranking model
-``model_rewards``. Each starts from the parameters the stage begins with; under adapters it is
-other adapters over the same base.
+``model_rewards``, a judge of steps ``step_scores``. Each starts from the parameters the stage
+begins with; under adapters it is other adapters over the same base.
 """
 
 import dataclasses
@@ -18,15 +18,24 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.functions import function
 from reasoning_jax.models import token_logprobs
-from reasoning_jax.models.heads import init_head, prior_values, row_rewards, zero_head
+from reasoning_jax.models.heads import (
+    init_head,
+    prior_values,
+    row_rewards,
+    step_scores,
+    zero_head,
+)
 from reasoning_jax.parallel import put_replicated, replicated
 from reasoning_jax.rewards import (
     group_pairs,
     group_ranking_loss,
     implicit_loss,
     implicit_token_rewards,
+    judge_loss,
+    judged_steps,
     ranking_accuracy,
     ranking_slopes,
+    step_share,
 )
 from reasoning_jax.rewards.implicit import judged_share
 from reasoning_jax.rl import token_mean, weighted_sum
@@ -79,6 +88,8 @@ def build_learners(
         learners["implicit"] = _implicit(context, block)
     if "model_rewards" in fields:
         learners["ranking"] = _ranking(context, block, seed)
+    if "step_scores" in fields:
+        learners["judge"] = _judge(context, block)
     return learners
 
 
@@ -232,6 +243,45 @@ def _ranking(context: Context, block: ConfigDict, seed: int) -> Learner:
     score = _scorer(trainable, rewards)
     until = block.ranking.until
     return Learner("model_rewards", trainable, optimizer, first, score, update, _whole, until)
+
+
+def _judge(context: Context, block: ConfigDict) -> Learner:
+    model = context.transformer()
+    trainable = _with_head(context, {"kernel": (context.model.d_model, 1), "bias": (1,)})
+
+    def log_odds(params: dict, rollouts: Rollouts) -> jax.Array:
+        hidden = model.apply({"params": params["model"]}, rollouts.tokens, method="hidden")
+        return step_scores(params["head"], hidden, rollouts.step_ends, rollouts.step_mask)
+
+    def scores(params: dict, rollouts: Rollouts) -> jax.Array:
+        return judged_steps(log_odds(params, rollouts))
+
+    def prepare(batch: PolicyBatch) -> PolicyBatch:
+        return batch.replace(weights=step_share(batch.rollouts))
+
+    def loss(params: dict, batch: PolicyBatch) -> tuple[jax.Array, jax.Array]:
+        losses, hits = judge_loss(log_odds(params, batch.rollouts), batch.rollouts)
+        return weighted_sum(losses, batch.weights), hits
+
+    def report(batch: PolicyBatch, hits: jax.Array) -> dict[str, jax.Array]:
+        return {"accuracy": weighted_sum(hits, batch.weights)}
+
+    optimizer = build_optimizer(block.judge.optimizer)
+    update = make_update(
+        trainable,
+        optimizer,
+        prepare=prepare,
+        loss=loss,
+        report=report,
+        micro_batches=block.micro_batches,
+    )
+
+    def first(policy: Any) -> Any:
+        head = put_replicated(jax.device_get(zero_head(context.model.d_model)), context.mesh)
+        return {"model": policy, "head": head}
+
+    score, until = _scorer(trainable, scores), block.judge.until
+    return Learner("step_scores", trainable, optimizer, first, score, update, _whole, until)
 
 
 def _with_head(context: Context, shapes: dict[str, tuple[int, ...]]) -> Trainable:

@@ -59,6 +59,14 @@ def test_what_functions_ask_for(keys, fields):
     assert asked(**keys) == fields
 
 
+def test_a_judge_brings_the_steps_and_their_labels():
+    steps_of = named("reasoning_jax.rewards.steps.correct_steps")
+    fields = asked(shapers=(f"{ROOM}.shapers.judged",), steps_of=steps_of)
+    assert set(fields) == {"step_scores", "step_labels", "step_ends", "step_mask", "step_rewards"}
+    with pytest.raises(ValueError, match=r"shapers: rollouts\.step_scores .* set steps_of\.name"):
+        asked(shapers=(f"{ROOM}.shapers.judged",))
+
+
 def test_a_shaper_must_give_rollouts():
     with pytest.raises(ValueError, match=r"shapers: judged gives .* not Rollouts"):
         asked(shapers=(f"{ROOM}.filters.judged",))

@@ -58,6 +58,24 @@ def test_each_learns_and_is_logged(tiny, tmp_path, steps_of):
 
 
 @pytest.mark.slow
+def test_a_judge_learns_labels_and_scores_steps(tiny, tmp_path, steps_of):
+    config = tiny(
+        advantage=named(f"{ROOM}.advantages.pure"),
+        shapers=(f"{ROOM}.shapers.judged",),
+        steps_of=named("reasoning_jax.rewards.steps.correct_steps"),
+        steps=6,
+        head_start=5,
+    )
+    config.rl.judge.optimizer.schedule.warmup_steps = 0
+    run(config, tmp_path)
+    lines = steps_of(tmp_path)
+    assert lines[0]["rl/judge/loss"] == pytest.approx(math.log(2), abs=1e-5)
+    assert lines[-1]["rl/judge/loss"] < lines[0]["rl/judge/loss"] - 0.02
+    # A judge of no opinion gives no credit; later its scores do.
+    assert lines[-1]["rl/advantage_abs_mean"] > 0
+
+
+@pytest.mark.slow
 def test_micro_batches_change_nothing(tiny, tmp_path, steps_of):
     run(all_of_them(tiny, steps=3, updates=1), tmp_path / "whole")
     run(all_of_them(tiny, steps=3, updates=1, micro_batches=4), tmp_path / "cut")
