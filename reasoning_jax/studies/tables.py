@@ -65,8 +65,9 @@ def _number(value: float, sign: str = "") -> str:
 def _legend(study: Study, results: Mapping[str, Any]) -> str:
     seeds = len(results["seeds"])
     return (
-        f"Mean ± standard deviation over {seeds} seed{'s' * (seeds != 1)}; Δ: mean paired difference "
-        f"to `{study.baseline}` with the {results['interval']}; bold where it leaves out 0."
+        f"Mean ± standard deviation over {seeds} seed{'s' * (seeds != 1)}; Δ: mean paired "
+        f"difference to `{study.baseline}` with the {results['interval']}; bold where it leaves "
+        "out 0."
     )
 
 
