@@ -118,7 +118,7 @@ def _backward(mask: _Mask, saved, d_out):
         scores, slope = mask.scores(rows, k_transposed, block, segments)
         weights = jnp.exp(scores - top)
         d_v = d_v.at[..., keys].add(_product(d_rows.swapaxes(2, 3), weights.astype(q.dtype)))
-        drift = jnp.sum(d_rows * out_rows, axis=-1, keepdims=True, dtype=normaliser.dtype)
+        drift = jnp.sum(d_rows.astype(d_v.dtype) * out_rows, axis=-1, keepdims=True)
         d_scores = weights * (_product(d_rows, v_transposed[..., keys]) - drift) * slope
         d_scores = d_scores.astype(q.dtype)
         d_q.append(_heads(_product(d_scores, k[:, :, keys]), q.shape[2]).astype(q.dtype))
