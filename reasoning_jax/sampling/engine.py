@@ -119,7 +119,9 @@ class Sampler:
                 where[tasks[-1]] = i, sample
         outs = [[None] * sampling.n for _ in encoded]
         missing = [sampling.n] * len(encoded)
-        for task in self._run(tasks, len(tasks)):
+        slots = self.slots(bucket(len(tasks), 1))
+        slots.add(tasks)
+        for task in slots.run():
             i, sample = where.pop(task)
             outs[i][sample] = task.completion()
             missing[i] -= 1
@@ -173,12 +175,11 @@ class Sampler:
     ) -> list[Task]:
         for i, row in enumerate(rows):
             self._check_prefix(i, row)
-        most = bucket(min(of, self._max_rows), 1)
-        while most // 4 >= len(rows):
-            most //= 4
         tasks = [self.task(row, sampling, keeps) for row in rows]
         order = sorted(tasks, key=lambda task: len(task.row.tokens))
-        for _ in self._run([task for task in order if not task.finished], most):
+        slots = self.slots(bucket(of, 1), ladder=4)
+        slots.add([task for task in order if not task.finished])
+        for _ in slots.run():
             pass
         return tasks
 
@@ -200,14 +201,15 @@ class Sampler:
         ends = (*self.tokenizer.eos_ids, *ids_of_stops(self.tokenizer, sampling.stop))
         return Task(row, sampling, ends[:ENDS], self.tokenizer, keeps)
 
-    def slots(self, rows: int) -> Slots:
-        """Slots for at most so many rows, and no more than ``max_rows``, at once."""
+    def slots(self, rows: int, ladder: int = 2) -> Slots:
+        """Slots for at most so many rows, and no more than ``max_rows``, at once; see `Slots`."""
         return Slots(
             self._model,
             self._weights(),
             self._mesh,
             min(rows, self._max_rows),
             self.tokenizer.vocab_size,
+            ladder,
         )
 
     def encode(
@@ -230,11 +232,6 @@ class Sampler:
                 f"exceeds the context of {context}; shorten the prompt or lower max_tokens"
             )
         return tuple(ids)
-
-    def _run(self, tasks: list[Task], rows: int) -> Iterator[Task]:
-        slots = self.slots(bucket(rows, 1))
-        slots.add(tasks)
-        return slots.run()
 
     def _weights(self) -> Weights:
         if self._prepared is None:

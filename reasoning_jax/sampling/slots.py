@@ -57,16 +57,24 @@ class Slots:
       mesh: devices that share the slots.
       most: slots of all devices together.
       vocab_size: of the tokenizer.
+      ladder: fewer slots than ``most`` are a power of it fewer; each number of them is a program.
     """
 
     def __init__(
-        self, model: Transformer, weights: Weights, mesh: Mesh, most: int, vocab_size: int
+        self,
+        model: Transformer,
+        weights: Weights,
+        mesh: Mesh,
+        most: int,
+        vocab_size: int,
+        ladder: int = 2,
     ):
         self._model = model
         self._weights = weights
         self._mesh = mesh
         self._ways = batch_ways(mesh)
         self._most = 1 << (max(1, most // self._ways).bit_length() - 1)
+        self._ladder = ladder
         self._waiting: deque[list[Task]] = deque()
         self._pools: list[_Pool] = []
         self._state = None
@@ -164,12 +172,12 @@ class Slots:
         ]
         waiting = sum(len(group) for group in next_groups)
         fewest = max(*used, -(-(sum(used) + waiting) // self._ways))
-        size = min(bucket(fewest, 1), self._most)
+        size = self._rung(fewest)
         tasks = [task for _, _, task in self._live()]
         steps = max((task.left for task in tasks), default=0)
         if size < self._size:
             pays = not waiting and steps > _SHRINK_STEPS
-            size = max(size, -(-_SMALLEST // self._ways)) if pays else self._size
+            size = self._rung(max(fewest, -(-_SMALLEST // self._ways))) if pays else self._size
         tasks += [task for pool in self._pools for of_way in pool.tasks for _, task in of_way]
         tasks += [task for group in next_groups for task in group]
         columns = self._ring(tasks)
@@ -177,6 +185,13 @@ class Slots:
             columns = max(columns, self._columns)
         if (size, columns) != (self._size, self._columns):
             self._rearrange(size, columns)
+
+    def _rung(self, rows: int) -> int:
+        """The least number of slots for so many rows, or all there may be."""
+        size = self._most
+        while size > 1 and max(1, size // self._ladder) >= rows:
+            size = max(1, size // self._ladder)
+        return size
 
     def _ring(self, tasks: Sequence[Task]) -> int:
         """Columns for rows that are all in slots for the next steps."""

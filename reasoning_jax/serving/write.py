@@ -68,7 +68,7 @@ class RowWriter:
         join: Join = nobody,
     ) -> Iterator[tuple[int, list[Written]]]:
         """As Writer has it."""
-        slots = self._sampler.slots(self._rows)
+        slots = self._sampler.slots(self._rows, ladder=4)
         count, live = 0, {}
         while jobs or live:
             for i, job in enumerate(jobs, start=count):
