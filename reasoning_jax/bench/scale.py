@@ -47,14 +47,17 @@ def _sweeps(settings: Settings) -> dict[str, list[tuple[int, Work]]]:
     grpo = dataclasses.replace(plain, task="grpo", rows=load.update_rows, options=settings.options)
     tokens = load.update_rows * (load.prompt + load.response)
     by_rows = [(n, dataclasses.replace(plain, rows=n)) for n in load.batches]
-    by_rows += [(n, dataclasses.replace(grpo, rows=n)) for n in load.batches if n > 1]
+    # Rows of an update are split evenly over up to eight devices, where there may be so many.
+    step = 8 if load.update_rows % 8 == 0 else 2
+    by_rows += [(n, dataclasses.replace(grpo, rows=n)) for n in load.batches if n % step == 0]
     by_length = [
         (n, dataclasses.replace(plain, rows=max(load.rows // 4, 2), response=n - load.prompt))
         for n in load.lengths
     ]
     by_length += [
-        (n, dataclasses.replace(grpo, rows=max(tokens // n // 2 * 2, 2), response=n - load.prompt))
+        (n, dataclasses.replace(grpo, rows=rows, response=n - load.prompt))
         for n in load.lengths
+        for rows in [max(tokens // n // step * step, step)]
     ]
     return {"rows": by_rows, "length": by_length}
 

@@ -80,7 +80,7 @@ class Load:
     stream: int = 1 << 26
 
 
-TINY = Load(8, 8, 8, 4, 1, 32, 8, 2, 4, 16, 2, (2, 4), (16, 32), 64, 1 << 12)
+TINY = Load(8, 8, 8, 16, 1, 32, 8, 2, 4, 16, 2, (2, 8), (16, 32), 64, 1 << 12)
 ACCELERATOR = Load(
     prompt=256,
     response=512,

@@ -95,10 +95,13 @@ def test_files_scale_and_server(tmp_path):
     assert rows(tmp_path, "serve")[1]["share"] > 0
 
 
+DEVICES = "--xla_force_host_platform_device_count=2"
+
+
 def gpu_bench(*args):
     return subprocess.run(
         ["bash", str(job.REPOSITORY / "launch" / "gpu_bench.sh"), *args],
-        env=os.environ | {"PYTHON": sys.executable, "JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"PYTHON": sys.executable, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": DEVICES},
         capture_output=True,
         text=True,
         timeout=600,
