@@ -49,7 +49,8 @@ def _sweeps(settings: Settings) -> dict[str, list[tuple[int, Work]]]:
     by_rows = [(n, dataclasses.replace(plain, rows=n)) for n in load.batches]
     # Rows of an update are split evenly over up to eight devices, where there may be so many.
     step = 8 if load.update_rows % 8 == 0 else 2
-    by_rows += [(n, dataclasses.replace(grpo, rows=n)) for n in load.batches if n % step == 0]
+    some = load.update_rows
+    by_rows += [(n, dataclasses.replace(grpo, rows=n)) for n in (some // 2, some, 2 * some)]
     by_length = [
         (n, dataclasses.replace(plain, rows=max(load.rows // 4, 2), response=n - load.prompt))
         for n in load.lengths
