@@ -144,7 +144,8 @@ def run(stage: Stage, params: dict | None) -> dict:
         Schedule(block.steps, block.log_every, block.evaluate_every, block.checkpoint_every),
         batches,
         advance,
-        lambda state: measure(state.params),
+        # What still fills the buffer must not overlap with what is measured.
+        lambda state: measure(jax.block_until_ready(state).params),
     )
     stage.finish(position.step, position.state.params)
     return position.state.params

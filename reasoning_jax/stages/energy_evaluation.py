@@ -16,7 +16,7 @@ from reasoning_jax.models.energy import (
     Thinking,
     choose_among_starts,
 )
-from reasoning_jax.parallel import put_batch
+from reasoning_jax.parallel import put_batch, to_host
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.pretrain_text import floor_of, in_chunks, text_rows
 from reasoning_jax.stages.stage import Stage
@@ -102,8 +102,11 @@ def held_out_choice(
             sums = _of_part(
                 model, thinking, starts, params, *placed, seed, jnp.int32(keep), size_scale
             )
-            total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-        return jax.tree.map(lambda x: np.asarray(x, np.float64) / tokens, total)
+            # Fetched one by one: on CPUs programs of several devices that overlap can wait for
+            # each other's threads forever.
+            sums = jax.tree.map(np.float64, to_host(sums))
+            total = sums if total is None else jax.tree.map(np.add, total, sums)
+        return jax.tree.map(lambda x: x / tokens, total)
 
     return measure
 
