@@ -206,7 +206,11 @@ def test_slots_shrink_and_the_ring_grows(few, expected, monkeypatch):
         return advance(model, weights, state, stopped, *args, **kwargs)
 
     monkeypatch.setattr(decode, "advance", recording)
-    equal(few.extend(ROWS, SAMPLED, of=4), expected)
+    queue = few.slots(4)
+    tasks = [few.task(row, SAMPLED) for row in ROWS]
+    queue.add([task for task in tasks if not task.finished])
+    list(queue.run())
+    equal([task.completion() for task in tasks], expected)
     rows, columns = zip(*shapes)
     assert rows[0] == 4 and rows[-1] < 4 and len(set(columns)) > 2
 
