@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax.sharding import Mesh
 
-from reasoning_jax.models.cache import LayerCache, ages
-from reasoning_jax.models.config import ModelConfig
+from reasoning_jax.models.cache import ages
 from reasoning_jax.models.transformer import (
     Transformer,
     block_step,
@@ -16,8 +15,8 @@ from reasoning_jax.models.transformer import (
     prompt_caches,
 )
 from reasoning_jax.sampling import state as slots
-from reasoning_jax.sampling.choose import Rule, Wishes, choose
-from reasoning_jax.sampling.newcomers import ENDS, unpack
+from reasoning_jax.sampling.choose import Rule, choose
+from reasoning_jax.sampling.newcomers import unpack
 from reasoning_jax.sampling.state import DecodeState, Rows, SavedCaches
 from reasoning_jax.sampling.weights import Weights
 
@@ -84,37 +83,18 @@ def resume(
     return slots.pin(slots.append(before, new, counts_P), model.mesh)
 
 
-@functools.partial(jax.jit, static_argnames=("config", "mesh", "dtype", "size", "columns"))
-def empty(
-    config: ModelConfig, mesh: Mesh | None, dtype: jnp.dtype, *, size: int, columns: int
+@functools.partial(jax.jit, static_argnames=("mesh", "columns"))
+def fill(
+    mesh: Mesh | None, saved: SavedCaches, integers: jax.Array, floats: jax.Array, *, columns: int
 ) -> DecodeState:
-    """Slots without rows."""
-    cache = functools.partial(jnp.zeros, dtype=dtype)
-    heads, width = config.n_kv_heads, config.head_dim
-    zeros = functools.partial(jnp.zeros, size, jnp.int32)
-    return slots.pin(
-        DecodeState(
-            caches=[
-                LayerCache(
-                    cache((size, heads, width, columns)), cache((size, heads, columns, width))
-                )
-                for _ in range(config.n_layers)
-            ],
-            rows=Rows(
-                keys=jnp.zeros((size, 2), jnp.uint32),
-                tokens=zeros(),
-                lengths=zeros(),
-                steps=zeros(),
-                left=zeros(),
-                idle=zeros(),
-                finished=jnp.ones(size, bool),
-                ends=jnp.full((size, ENDS), -1, jnp.int32),
-                wishes=Wishes(jnp.ones(size), jnp.ones(size, bool), zeros(), jnp.ones(size)),
-            ),
-            column=jnp.asarray(0, jnp.int32),
-        ),
-        mesh,
-    )
+    """``state.fill`` on every device by itself.
+
+    Args:
+      integers, floats: from ``newcomers.pack``, in the order of the slots.
+    """
+    rows, _, sources = unpack(integers, floats)
+    function = functools.partial(slots.fill, columns=columns)
+    return slots.on_shards(function, mesh)(saved, rows, sources)
 
 
 @functools.partial(jax.jit, static_argnames="mesh", donate_argnames="state")

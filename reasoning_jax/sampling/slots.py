@@ -205,15 +205,7 @@ class Slots:
 
     def _rearrange(self, size: int, columns: int) -> None:
         kept = [[slot for slot, task in enumerate(slots) if task] for slots in self._slots]
-        if self._state is None:
-            self._state = decode.empty(
-                self._model.config,
-                self._model.mesh,
-                self._model.dtype,
-                size=size * self._ways,
-                columns=columns,
-            )
-        else:
+        if self._state is not None:
             table = np.full((self._ways, size), -1, np.int32)
             for way, slots in enumerate(kept):
                 table[way, : len(slots)] = slots
@@ -290,8 +282,8 @@ class Slots:
         """Puts tasks of a pool into free slots."""
         free = [[s for s, task in enumerate(slots) if task is None] for slots in self._slots]
         counts = [min(len(slots), len(tasks)) for slots, tasks in zip(free, pool.tasks)]
-        few = self._quantum
-        size = self._size if max(counts) > self._size // 2 else few
+        many = self._state is None or max(counts) > self._size // 2
+        size = self._size if many else self._quantum
         for first in range(0, max(counts), size):
             chosen = [
                 [(slot, *tasks.popleft()) for slot in slots[first : first + size] if tasks]
@@ -388,7 +380,11 @@ class Slots:
                 self._slots[way][slot] = task
                 self._stopped.discard((way, slot))
         packed = put_batch(pack(chosen, size, no_slot=self._size), self._mesh)
-        self._state = decode.place(self._model.mesh, self._state, saved, *packed)
+        mesh = self._model.mesh
+        if self._state is None:
+            self._state = decode.fill(mesh, saved, *packed, columns=self._columns)
+        else:
+            self._state = decode.place(mesh, self._state, saved, *packed)
 
     # Steps.
 

@@ -69,6 +69,22 @@ class DecodeState:
         return self.caches[0].columns
 
 
+def fill(saved: SavedCaches, rows: Rows, sources: jax.Array, *, columns: int) -> DecodeState:
+    """Slots that are filled for the first time, all at once.
+
+    Args:
+      rows: the entries, [B].
+      sources: [B] as in `place`; any for an entry that is finished.
+      columns: S.
+    """
+    used = min(saved[0].columns, columns)  # no row in them is longer than the ring
+    return DecodeState(
+        caches=[source.last(used).take(sources).widen(columns) for source in saved],
+        rows=rows,
+        column=jnp.asarray(used % columns, jnp.int32),
+    )
+
+
 def place(
     state: DecodeState, saved: SavedCaches, rows: Rows, slots: jax.Array, sources: jax.Array
 ) -> DecodeState:

@@ -18,7 +18,6 @@ COLUMNS, MAX_TOKENS = 48, 24
 MANY_ENDS = tuple(range(0, 32, 3))
 NO_END = (99,)  # outside the vocabulary
 DRAWING = Rule(32, greedy=False, draws=True, best=0, nucleus=False)
-MODEL_SIZES = {"size": 4, "columns": COLUMNS}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +38,8 @@ def begin(config, make_tokenizer):
                 task = Task(row, SamplingParams(seed=seed), ends, make_tokenizer())
                 entries.append((2 * i + sample, i, task))
         saved = decode.prefill(model, weights, tokens, lengths)
-        state = decode.empty(config, None, jnp.float32, **MODEL_SIZES)
-        return weights, decode.place(None, state, saved, *pack([entries], 4, no_slot=4))
+        packed = pack([entries], 4, no_slot=4)
+        return weights, decode.fill(None, saved, *packed, columns=COLUMNS)
 
     return run
 
@@ -130,7 +129,7 @@ def test_a_row_is_the_same_after_other_slots_another_ring_and_garbage(config, pa
 
     _, state = begin(params, prompts, NO_END)
     # What a slot held before must not matter: here nan in every column that no row has.
-    owned = np.arange(COLUMNS) >= COLUMNS - 2
+    owned = (np.arange(COLUMNS) >= 14) & (np.arange(COLUMNS) < 16)
     poison = [
         cache.replace(
             k_BxKxDxS=jnp.where(owned, cache.k_BxKxDxS, jnp.nan),
