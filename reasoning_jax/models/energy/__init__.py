@@ -19,6 +19,7 @@ from reasoning_jax.models.energy.curve import (
     choose_among_starts,
     thinking_curve,
 )
+from reasoning_jax.models.energy.draft import draft_logits, from_draft, within_support
 from reasoning_jax.models.energy.folder import (
     SETTINGS,
     is_energy_folder,
@@ -90,6 +91,7 @@ __all__ = [
     "candidate_attention",
     "candidate_energy",
     "choose_among_starts",
+    "draft_logits",
     "draw_replay",
     "draw_start",
     "draw_start_at",
@@ -98,6 +100,7 @@ __all__ = [
     "encode",
     "energy",
     "energy_param_shardings",
+    "from_draft",
     "init_energy_params",
     "is_energy_folder",
     "largest_curvature",
@@ -122,4 +125,5 @@ __all__ = [
     "thinking_curve",
     "token_energies",
     "within_curvature",
+    "within_support",
 ]
