@@ -4,7 +4,8 @@ python -m launch.bench --suite=sample --peer=transformers --peer=tunix --out=run
 
 Peers are packages that are installed apart; --peer_python=tunix=PATH names an interpreter that has
 them. Figures are medians of alternating runs on the same model and work. --against=FILE compares
-ratios to peers with stored ones and ends with status 1 where one fell by more than a tenth.
+ratios to peers with stored ones (reasoning_jax/bench/baseline.json, or what --save wrote) and ends
+with status 1 where one fell by more than a tenth.
 """
 
 from launch import environment  # isort: skip  (before jax starts)

@@ -77,7 +77,7 @@ def _lengths(stage: Stage, settings: Settings, plain: Work) -> list[dict[str, An
         rows=load.rows * load.per_slot,
         response=load.most_tokens,
         slots=load.rows,
-        options={"end_ids": settings.sizes.vocab_size // load.mean_length},
+        options={"mean_length": load.mean_length},
     )
     fixed = dataclasses.replace(work, task="fixed")
     runs = stage.run(

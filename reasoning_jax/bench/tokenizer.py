@@ -5,20 +5,14 @@ from collections.abc import Iterable
 
 
 class IdTokenizer:
-    """A `Tokenizer` of numbers between spaces.
+    """A `Tokenizer` of numbers between spaces; no id ends a sequence."""
 
-    Args:
-      vocab_size: number of ids.
-      eos_ids: ids that end a sequence; a model with random weights draws all ids about equally
-        often, so that k of V of them make lengths geometric with mean V / k.
-    """
-
+    eos_ids: tuple[int, ...] = ()
     bos_id = None
     pad_id = 0
 
-    def __init__(self, vocab_size: int, eos_ids: tuple[int, ...] = ()):
+    def __init__(self, vocab_size: int):
         self.vocab_size = vocab_size
-        self.eos_ids = eos_ids
 
     def encode(self, text: str) -> list[int]:
         """``"5 17"`` -> [5, 17]."""

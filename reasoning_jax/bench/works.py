@@ -1,6 +1,7 @@
 """What contestants are given to do, as JSON values; their data follow from a seed."""
 
 import dataclasses
+import math
 import random
 from typing import Any
 
@@ -68,6 +69,14 @@ def update_rows(work: Work, vocab_size: int) -> list[list[int]]:
         for chosen, rejected in zip(rows[::2], rows[1::2]):
             rejected[: work.prompt] = chosen[: work.prompt]
     return rows
+
+
+def limits(work: Work) -> list[int]:
+    """Tokens of each row: geometric with ``options["mean_length"]``, at most ``response``."""
+    draw = random.Random(f"limits {work.seed}")
+    stay = math.log1p(-1 / work.options["mean_length"])
+    lengths = (1 + int(math.log(1 - draw.random()) / stay) for _ in range(work.rows))
+    return [min(length, work.response) for length in lengths]
 
 
 def advantages(work: Work) -> list[float]:

@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import pytest
 
@@ -6,6 +7,8 @@ from reasoning_jax.bench import gate, plot, results
 from reasoning_jax.bench.arena import Measurement
 from reasoning_jax.bench.floors import Floor
 from reasoning_jax.bench.rows import OURS, Case, comparison
+from reasoning_jax.bench.settings import PEERS
+from reasoning_jax.bench.shapes import SHAPES
 from reasoning_jax.bench.table import markdown
 
 
@@ -82,3 +85,10 @@ def test_curves_and_bars_are_drawn_and_nothing_of_nothing(rows):
     assert [text.get_text().strip() for text in floors.texts] == ["50", "20", "50"]
     assert list(lines.get_lines()[0].get_xdata()) == [2, 8]
     assert plot.draw([{"case": "canary", "who": OURS}], "title") is None
+
+
+def test_the_stored_ratios_are_of_cases_there_are():
+    stored = gate.read(pathlib.Path(gate.__file__).with_name("baseline.json"))
+    for key in stored:
+        suite, shape, _, who = key.split("/")
+        assert suite in ("sample", "update") and shape in SHAPES and who in PEERS

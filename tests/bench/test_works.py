@@ -20,6 +20,13 @@ def test_works_travel_as_json_and_their_data_follow_from_the_seed():
     assert len(works.prompts(grouped, 50)) == 2
 
 
+def test_limits_are_geometric():
+    work = works.Work("stream", "folder", rows=4000, response=200, options={"mean_length": 32})
+    limits = works.limits(work)
+    assert limits == works.limits(work) and min(limits) == 1 and max(limits) <= 200
+    assert 30 < sum(limits) / len(limits) < 34
+
+
 def test_ids_as_text(tmp_path):
     write_tokenizer(tmp_path, 20)
     read, plain = load_tokenizer(tmp_path), IdTokenizer(20)

@@ -12,10 +12,10 @@ from reasoning_jax.bench.child import Done
 from reasoning_jax.bench.contestants.rl_steps import build_rl_step
 from reasoning_jax.bench.contestants.updates import build_update
 from reasoning_jax.bench.tokenizer import IdTokenizer
-from reasoning_jax.bench.works import Work, prompts, read
+from reasoning_jax.bench.works import Work, limits, prompts, read
 from reasoning_jax.models import load_hf
 from reasoning_jax.parallel import make_mesh
-from reasoning_jax.sampling import Sampler, SamplingParams
+from reasoning_jax.sampling import Row, Sampler, SamplingParams
 
 
 def prepare(work: dict[str, Any]) -> tuple[Callable[[], Done], dict[str, Any]]:
@@ -42,13 +42,13 @@ def _model(folder: str):
     return config, params, mesh
 
 
-def _sampler(work: Work, eos_ids: tuple[int, ...] = ()) -> Sampler:
+def _sampler(work: Work) -> Sampler:
     config, params, mesh = _model(work.folder)
     dtype = jnp.dtype(work.dtype)
     return Sampler(
         config,
         jax.tree.map(lambda x: x.astype(dtype), params),
-        IdTokenizer(config.vocab_size, eos_ids),
+        IdTokenizer(config.vocab_size),
         mesh=mesh,
         max_rows=work.slots or work.rows,
         dtype=dtype,
@@ -77,12 +77,18 @@ def _sample(work: Work) -> Callable[[], Done]:
 
 
 def _stream(work: Work) -> Callable[[], Done]:
-    """Rows of random lengths through ``slots``; some ids end a row."""
-    sampler = _sampler(work, _end_ids(work))
-    rows, sampling = prompts(work, sampler.tokenizer.vocab_size), _sampling(work)
+    """Rows of geometric lengths through ``slots`` that are filled again."""
+    sampler, sampling = _sampler(work), _sampling(work)
+    ids = prompts(work, sampler.tokenizer.vocab_size)
+    rows = [
+        Row(tuple(row), number, sample=0, step=0, limit=limit)
+        for number, (row, limit) in enumerate(zip(ids, limits(work)))
+    ]
 
     def run() -> Done:
-        return Done(sum(_lengths(sampler, rows, sampling)))
+        slots = sampler.slots(work.slots)
+        slots.add([sampler.task(row, sampling) for row in rows])
+        return Done(sum(len(task.completion().tokens) for task in slots.run()))
 
     return run
 
@@ -93,27 +99,18 @@ def _fixed(work: Work) -> Callable[[], Done]:
     All batches take the mean of those lengths, one program, and count the tokens that `_stream`
     does.
     """
-    sampler = _sampler(work, _end_ids(work))
+    sampler, lengths = _sampler(work), limits(work)
     rows = prompts(work, sampler.tokenizer.vocab_size)
-    lengths = _lengths(sampler, rows, _sampling(work))
     starts = range(0, len(rows), work.slots)
     longest = [max(lengths[start : start + work.slots]) for start in starts]
-    endless, sampling = _sampler(work), _sampling(work, max_tokens=sum(longest) // len(longest))
+    sampling = _sampling(work, max_tokens=sum(longest) // len(longest))
 
     def run() -> Done:
         for start in starts:
-            endless.generate(rows[start : start + work.slots], sampling)
+            sampler.generate(rows[start : start + work.slots], sampling)
         return Done(sum(lengths))
 
     return run
-
-
-def _end_ids(work: Work) -> tuple[int, ...]:
-    return tuple(range(work.options["end_ids"]))
-
-
-def _lengths(sampler: Sampler, rows: list[list[int]], sampling: SamplingParams) -> list[int]:
-    return [len(out.tokens) for (out,) in sampler.generate(rows, sampling)]
 
 
 _SAMPLING = {"sample": _sample, "stream": _stream, "fixed": _fixed}
