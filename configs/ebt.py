@@ -10,6 +10,10 @@ start stays in what it leads to.
 Variants, after a colon: `s2` (random number and size of steps, noise, thoughts that go on from
 earlier ones, the loss of the last thought alone), `baseline` (the plain transformer on the same
 rows in the same order, same optimiser), each also with `,small` behind it, and `small` alone.
+
+To expect of `small` (500 updates, about a minute on two cores): a regret of 0.24 and 0.27 nats on
+unseen text (seeds 1, 2), 0.09 for `baseline,small` (seeds 0, 1, 2). More thoughts than the two of
+training gained nothing, and the mean of eight logits was 0.02 nats better than the least energy.
 """
 
 from ml_collections import ConfigDict
