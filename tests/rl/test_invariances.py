@@ -47,6 +47,25 @@ TOKEN_ADVANTAGES = {
     "tp_grpo": rl.advantages.tp_grpo,
 }
 ADVANTAGES |= TOKEN_ADVANTAGES
+
+
+def shaped(shaper, advantage, **keywords):
+    """An advantage of rewards that a shaper has made."""
+    return lambda rollouts: advantage(shaper(rollouts, **keywords))
+
+
+SHAPED_ADVANTAGES = {
+    "overlong": shaped(rl.shapers.soft_overlong, rl.advantages.grpo, max_length=7, cache=4),
+    "tulu": shaped(rl.shapers.verified_and_finished, rl.advantages.rloo, right=3.0, unfinished=-1),
+    "reft": shaped(rl.shapers.graded, rl.advantages.rloo, partial=0.3),
+    "otc": shaped(rl.shapers.otc, rl.advantages.dr_grpo),
+    "otc_ppo": shaped(rl.shapers.otc_few_calls, rl.advantages.dr_grpo),
+    "empo": shaped(rl.shapers.cluster_share, rl.advantages.dr_grpo),
+    "qwen_math": shaped(rl.shapers.shaped_by_verdict, rl.advantages.dr_grpo),
+    "rloo_kl": shaped(rl.shapers.sequence_kl, rl.advantages.rloo, coef=0.3),
+    "token_kl": shaped(rl.shapers.token_kl, rl.advantages.reinforce_plus_plus, coef=0.3),
+}
+ADVANTAGES |= SHAPED_ADVANTAGES
 POLICY_LOSSES = {
     "clip": rl.policy_losses.clip,
     "dual_clip": functools.partial(rl.policy_losses.dual_clip, cap=1.5),
@@ -56,6 +75,7 @@ POLICY_LOSSES = {
     "topr": rl.policy_losses.topr,
     "sapo": rl.policy_losses.sapo,
     "gmpo": rl.policy_losses.gmpo,
+    "sequence_clip": functools.partial(rl.policy_losses.sequence_clip, low=0.5, high=0.9),
 }
 # Their gradient is not the derivative of their value; GSPO's is where a row has one advantage.
 SURROGATES = {"cispo", "topr"}
@@ -71,7 +91,9 @@ AGGREGATIONS = {
 PAIRS = [
     (advantage, loss)
     for loss, advantage in itertools.product(POLICY_LOSSES, ADVANTAGES)
-    if advantage in ("grpo", "process_grpo") or loss in ("clip", "gspo")
+    if advantage in ("grpo", "process_grpo")
+    or loss == "clip"
+    or (loss == "gspo" and advantage not in SHAPED_ADVANTAGES)
 ]
 COMPOSITIONS = [
     (*pair, list(KLS)[(index + turn) % len(KLS)], aggregation)
@@ -153,7 +175,7 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
         group_ids=jnp.asarray(group_ids, jnp.int32),
         rewards=jnp.asarray(rewards, dtype),
         correct=jnp.asarray(rewards > 0.5, jnp.int8),
-        finished=jnp.ones(ROWS, bool),
+        finished=jnp.asarray(random.random(ROWS) < 0.8),
         sampler_logprobs=old,
         old_logprobs=old,
         ref_logprobs=old + floats(ROWS, TOKENS) / 3,
@@ -163,6 +185,10 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
         values=floats(ROWS, TOKENS),
         token_rewards=floats(ROWS, TOKENS) / 3,
         greedy_rewards=jnp.asarray(rewards / 3 + 0.2, dtype),
+        model_rewards=floats(ROWS),
+        tool_calls=jnp.asarray(random.integers(0, 4, ROWS), jnp.int32),
+        extracted=jnp.asarray(random.random(ROWS) < 0.7),
+        clusters=jnp.asarray(random.integers(0, 3, ROWS), jnp.int32),
     )
     return rollouts, old + 0.7 * floats(ROWS, TOKENS)
 
@@ -194,6 +220,11 @@ def poison(rollouts, logprobs, value):
         values=jnp.where(padding, value, rollouts.values),
         token_rewards=jnp.where(padding, value, rollouts.token_rewards),
         greedy_rewards=jnp.where(out, value, rollouts.greedy_rewards),
+        model_rewards=jnp.where(out, value, rollouts.model_rewards),
+        tool_calls=jnp.where(out, 0, rollouts.tool_calls),
+        clusters=jnp.where(out, 1, rollouts.clusters),
+        extracted=rollouts.extracted | out,
+        finished=rollouts.finished & ~out,
     )
     return poisoned, jnp.where(padding, value, logprobs)
 
@@ -203,7 +234,7 @@ def test_the_batch_exercises_every_composition(batch, baseline):
     assert np.isfinite(values).all()
     assert np.isfinite(gradients).all()
     assert (np.abs(gradients).max(axis=(1, 2)) > 1e-4).all()
-    assert len(np.unique(np.round(values, 6))) == len(COMPOSITIONS)
+    assert len(np.unique(np.round(values, 7))) == len(COMPOSITIONS)
     ratio = rl.importance_ratio(batch[1], batch[0].old_logprobs, batch[0].loss_mask)
     assert (ratio > 1.2).any()
     assert (ratio < 0.8).any()
@@ -300,6 +331,7 @@ def test_bfloat16_rollouts_are_computed_in_float32():
         rl.policy_losses.topr,
         rl.policy_losses.sapo,
         rl.policy_losses.gmpo,
+        rl.policy_losses.sequence_clip,
         *(
             functools.partial(policy_loss, low=low, high=high)
             for policy_loss in (
@@ -332,7 +364,7 @@ def test_only_the_current_logprobs_carry_gradient(batch):
 
     fields = (
         *("rewards", "old_logprobs", "ref_logprobs", "step_rewards"),
-        *("values", "token_rewards", "sampler_logprobs", "greedy_rewards"),
+        *("values", "token_rewards", "sampler_logprobs", "greedy_rewards", "model_rewards"),
     )
     constants = {field: getattr(rollouts, field) for field in fields}
     for gradient in jax.tree.leaves(jax.grad(total, argnums=(0, 1))(constants, 1.0)):
