@@ -62,7 +62,8 @@ def test_batches_are_used_again_off_policy(tiny, tmp_path, steps_of):
     assert [line["rl/age"] for line in lines] == [0, 1, 2, 0, 1]
     assert len({line["rl/reward"] for line in lines[:3]}) == 1
     # Ratios are those to the policy that sampled.
-    assert [line["rl/ratio_max"] > 1 for line in lines] == [False, True, True, False, True]
+    moved = [line["rl/ratio_max"] > 1.0001 for line in lines]  # beyond rounding
+    assert moved == [False, True, True, False, True]
     assert all(line["rl/logprob_gap_max"] < 1e-4 for line in lines)
 
 
