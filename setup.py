@@ -47,6 +47,7 @@ EXTRAS = {
         "ipykernel>=7.4.0",
     ],
     "eval": ["math-verify>=0.9.0"],
+    "data": ["pyarrow>=26.0.1"],
     "serve": ["aiohttp>=3.14.5"],
     "parity": ["torch>=2.13.0", "transformers>=5.24.0", "peft>=0.21.2"],
 }
