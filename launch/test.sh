@@ -11,7 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 if [[ ${1:-} == --parity ]]; then
   shift
   environment=.venv-parity
-  make_environment "$environment" '.[test,eval,parity]' tests/constraints.txt
+  make_environment "$environment" '.[test,eval,data,parity]' tests/constraints.txt
 else
   environment=.venv-test
   make_environment "$environment" '.[test]'

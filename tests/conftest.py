@@ -14,9 +14,11 @@ os.environ["XLA_FLAGS"] = " ".join(
     )
 )
 
+import gc
 import json
 import sys
 
+import jax
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -24,6 +26,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import job
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+# Linux allows a process 65,530 memory mappings, of which each compiled program takes several.
+MAPPINGS = pathlib.Path("/proc/self/maps")
+MOST_MAPPINGS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_mappings():
+    """Drops the compiled programs of the modules before when there are too many."""
+    yield
+    if MAPPINGS.exists() and MAPPINGS.read_text().count("\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 def _outside(variable: str, default: str) -> pathlib.Path:

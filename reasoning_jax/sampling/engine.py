@@ -23,7 +23,10 @@ from reasoning_jax.types import Completion
 
 
 class Sampler:
-    """Generates with the very parameters that train; no second copy, no second numerics.
+    """Generates in the process and with the parameters that train; no second numerics.
+
+    At the first use the layers are taken apart and matrices cast to ``dtype``, a copy that lives as
+    long as the sampler.
 
     Args:
       config: architecture.

@@ -150,7 +150,9 @@ def _rows(path: pathlib.Path) -> Iterator[tuple[str, Any]]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError(f"{path}: Parquet needs pyarrow (pip install pyarrow)") from error
+        raise ValueError(
+            f"{path}: Parquet needs pyarrow, of the extra data: pip install 'reasoning-jax[data]'"
+        ) from error
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             records = (row for batch in file.iter_batches() for row in batch.to_pylist())
