@@ -190,7 +190,7 @@ def test_parity_brings_what_it_compares_with_in_pinned_versions(checkout):
     shutil.copy(REPOSITORY / "tests" / "constraints.txt", tests)
     _, asked = checkout.run("test.sh", "--parity", "-x")
     install = "install --quiet --disable-pip-version-check -c tests/constraints.txt -e "
-    assert any(line.endswith(install + ".\\[test\\,eval\\,parity\\]") for line in asked)
+    assert any(line.endswith(install + ".\\[test\\,eval\\,data\\,parity\\]") for line in asked)
     assert asked[-1].endswith("-m pytest -x")
     (tests / "constraints.txt").write_text("torch==0")
     _, asked = checkout.run("test.sh", "--parity")

@@ -77,6 +77,7 @@ def test_checkpoints_hold_adapters_alone(base, adapted):
     assert written < weights
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_bit_identically(finished_run, base, adapted):
     workdir = finished_run.parent / "adapted_killed"
     flags = (f"--config.model={base}", *LORA)
@@ -91,6 +92,7 @@ def test_a_killed_run_goes_on_bit_identically(finished_run, base, adapted):
     assert job.lines(workdir) == job.lines(adapted)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_an_adapter_over_a_mesh_and_a_bfloat16_base(finished_run, base, adapted):
     workdir = finished_run.parent / "adapted_again"
     job.finish(
@@ -116,6 +118,7 @@ def test_a_run_begins_with_an_adapter_over_a_mesh_and_a_bfloat16_base(finished_r
     assert 0 < moved < 0.1  # a few small steps from where the other ended
 
 
+@pytest.mark.slow
 def test_a_mixture_trains_its_routers_balance(finished_run, base):
     """The loss asks for balance as the model's own config says, over experts on a mesh axis."""
     tokenizer = load_tokenizer(base)

@@ -59,6 +59,7 @@ def test_what_cannot_work_is_refused_at_the_door(changes, error, message, tmp_pa
         build_chat(block(**changes), LETTERS, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_and_what_follows_it_speak_in_turns(template, tmp_path):
     workdir = tmp_path / "run"
     flags = (f"--config.chat.template={template}", "--config.chat.system=7")

@@ -72,7 +72,7 @@ def test_finished_run_starts_again_and_does_nothing(finished_run):
     assert (finished_run / "metrics.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_run_goes_on_bit_identically(finished_run, seed):
     workdir = finished_run.parent / f"killed{seed}"
     draw = random.Random(seed)
@@ -152,6 +152,7 @@ def counted(workdir: os.PathLike, name: str) -> int:
     return sum(int(line.get(name, 0)) for line in job.lines(workdir))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_one_check_in_a_hundred_crashes(finished_run):
     workdir = finished_run.parent / "crashing"
     job.finish(job.start(workdir, CRASHING, "--config.rl.log_samples=64"))
