@@ -90,7 +90,12 @@ def _with_first_check(run: Callable[[], Done]) -> Callable[[], Done]:
 
 
 def measure(run: Callable[[], Done]) -> dict[str, Any]:
-    """One run with its wall time, CPU time and peak of resident memory."""
+    """One run with its wall time, CPU time and peak of resident memory.
+
+    It follows upon another that is not timed: what a process freed before it waited for its turn
+    may have gone back to the machine, and to get it again took as long as an update.
+    """
+    run()
     gc.collect()
     _forget_peak()
     cpu, wall = time.process_time(), time.perf_counter()
