@@ -136,10 +136,7 @@ def _critic(context: Context, block: ConfigDict) -> Learner:
         micro_batches=block.micro_batches,
     )
 
-    def first(policy: Any) -> Any:
-        head = put_replicated(jax.device_get(zero_head(context.model.d_model)), context.mesh)
-        return {"model": policy, "head": head}
-
+    first = functools.partial(_with_zero_head, context)
     return Learner(
         "values", trainable, optimizer, first, _scorer(trainable, values), update, _parts
     )
@@ -276,12 +273,15 @@ def _judge(context: Context, block: ConfigDict) -> Learner:
         micro_batches=block.micro_batches,
     )
 
-    def first(policy: Any) -> Any:
-        head = put_replicated(jax.device_get(zero_head(context.model.d_model)), context.mesh)
-        return {"model": policy, "head": head}
-
+    first = functools.partial(_with_zero_head, context)
     score, until = _scorer(trainable, scores), block.judge.until
     return Learner("step_scores", trainable, optimizer, first, score, update, _whole, until)
+
+
+def _with_zero_head(context: Context, policy: Any) -> Any:
+    """What a model with a head begins with: the policy's weights and a head of zeros."""
+    head = put_replicated(jax.device_get(zero_head(context.model.d_model)), context.mesh)
+    return {"model": policy, "head": head}
 
 
 def _with_head(context: Context, shapes: dict[str, tuple[int, ...]]) -> Trainable:
