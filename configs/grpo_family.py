@@ -11,7 +11,8 @@ Variants, after a colon: grpo (arXiv 2402.03300), dr_grpo (2503.20783), dapo (25
 (2507.18071), cispo (2506.13585), rloo (2402.14740), reinforce_pp and reinforce_pp_baseline
 (2501.03262), opo (2505.23585), gpg (2504.02546), sapo (2511.20347), gmpo (2507.20673), topr
 (2503.14286), dual_clip (1912.09729), pass_at_k (2508.10751), remax (2310.10505), clip_cov and
-kl_cov (2505.22617), on_policy (grpo with one update).
+kl_cov (2505.22617), on_policy (grpo with one update), dapo_refill (dapo that samples a second batch
+of problems for the groups it leaves out, in half as many steps, so that it samples no more).
 ``small`` instead or behind, as in ``rloo,small``, is for continuous integration (40 s).
 Figures: docs/systems/grpo_family.md.
 """
@@ -53,6 +54,18 @@ def _dapo(rl: ConfigDict) -> None:
     rl.filters = (f"{_RL}.nonzero_variance",)
 
 
+def _dapo_refill(rl: ConfigDict) -> None:
+    _dapo(rl)
+    rl.reward = named("reasoning_jax.verify.rewards.signed_outcome")
+    # Two batches a step: a first one is never all of groups that teach, and with the second the
+    # places are full, but for the last steps of a policy that is nearly always right.
+    rl.refill.keep = named(f"{_RL}.nonzero_variance")
+    rl.refill.most = 2
+    rl.filters = ()
+    rl.steps //= 2
+    rl.evaluate_every //= 2
+
+
 def _topr(rl: ConfigDict) -> None:
     # It sorts by the sign of the reward: right answers count +1, wrong ones -1, no baseline.
     _choose(rl, named(f"{_RL}.advantages.w_reinforce", positive=1.0), "topr")
@@ -73,6 +86,7 @@ VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
     "on_policy": lambda rl: _choose(rl, aggregate="seq_mean_token_mean"),
     "dr_grpo": _dr_grpo,
     "dapo": _dapo,
+    "dapo_refill": _dapo_refill,
     "gspo": lambda rl: _choose(rl, loss="gspo", aggregate="seq_mean_token_mean"),
     "cispo": lambda rl: _choose(rl, loss="cispo"),
     "rloo": lambda rl: _choose(rl, "rloo", aggregate="seq_mean_token_sum"),
