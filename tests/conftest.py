@@ -2,28 +2,28 @@
 
 import os
 import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import job
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-# Most of the tests' time is compilation of tiny programs: skip the optimisations.
 os.environ["XLA_FLAGS"] = " ".join(
     (
         os.environ.get("XLA_FLAGS", ""),
         "--xla_force_host_platform_device_count=8",
-        "--xla_backend_optimization_level=0",
-        "--xla_llvm_disable_expensive_passes=true",
+        job.QUICK_TO_COMPILE,
     )
 )
 
 import gc
 import json
-import sys
+import shutil
+import tempfile
 
 import jax
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-import job
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -40,6 +40,17 @@ def few_mappings():
     if MAPPINGS.exists() and MAPPINGS.read_text().count("\n") > MOST_MAPPINGS:
         jax.clear_caches()
         gc.collect()
+
+
+def pytest_configure(config):
+    """Jobs of all tests and workers share what they compile: many run the same programs."""
+    if not hasattr(config, "workerinput"):
+        os.environ["REASONING_JAX_TEST_CACHE"] = tempfile.mkdtemp(prefix="reasoning_jax_compiled_")
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["REASONING_JAX_TEST_CACHE"], ignore_errors=True)
 
 
 def _outside(variable: str, default: str) -> pathlib.Path:

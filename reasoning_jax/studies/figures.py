@@ -1,4 +1,4 @@
-"""Figures of a study: curves over training with the spread of seeds, final values, pass@k."""
+"""Figures of a study: curves over training from least to largest seed, final values, pass@k."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -85,13 +85,12 @@ def _series(lines: Lines, stage: str, name: str) -> tuple[list[int], list[float]
 
 def _band(
     curves: Sequence[tuple[Sequence[float], Sequence[float]]], scale: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places that all curves reach, with mean and sd of the curves there, each interpolated."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Places that all curves reach; mean, least and largest of the curves there, interpolated."""
     end = min(x[-1] for x, _ in curves)
     grid = np.array([x for x in max((c[0] for c in curves), key=len) if x <= end], float)
     values = scale * np.array([np.interp(grid, x, y) for x, y in curves])
-    sd = values.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros_like(grid)
-    return grid, values.mean(axis=0), sd
+    return grid, values.mean(axis=0), values.min(axis=0), values.max(axis=0)
 
 
 def _drawn(study: Study, bands: Mapping[str, Any], x_label: str, y_label: str) -> "Figure | None":
@@ -135,8 +134,8 @@ def _apart(study: Study, bands: Mapping[str, Any], x_label: str, y_label: str) -
 
 
 def _line(axes: "Axes", band: Any, colour: str, label: str | None, alpha: float = 1.0) -> None:
-    x, mean, sd = band
-    axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15 * alpha, linewidth=0)
+    x, mean, least, largest = band
+    axes.fill_between(x, least, largest, color=colour, alpha=0.15 * alpha, linewidth=0)
     axes.plot(x, mean, color=colour, lw=1.6, alpha=alpha, label=label)
 
 

@@ -10,16 +10,8 @@ import pytest
 
 
 def bench(folder, *flags, code=0):
-    result = subprocess.run(
-        [sys.executable, "-m", "launch.bench", "--shape=tiny", f"--out={folder}", *flags],
-        cwd=job.REPOSITORY,
-        env=job.environment(2, folder / "compiled"),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout + result.stderr
+    done = job.command("bench", "--shape=tiny", f"--out={folder}", *flags, code=code, devices=2)
+    return done.stdout + done.stderr
 
 
 def rows(folder, suite):

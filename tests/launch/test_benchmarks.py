@@ -1,8 +1,6 @@
 """From a benchmark's file to a tokenizer, a model and figures, as a user types it."""
 
 import json
-import subprocess
-import sys
 
 import job
 import pytest
@@ -17,17 +15,9 @@ PROGRAM = {
 }
 
 
-def launch(folder, module, *flags, code=0):
-    result = subprocess.run(
-        [sys.executable, "-m", f"launch.{module}", *flags],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, folder / "compiled"),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout + result.stderr
+def launch(module, *flags, code=0):
+    done = job.command(module, *flags, code=code)
+    return done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -39,11 +29,11 @@ def test_a_benchmark_from_its_file(tmp_path, name, file, row):
     (tmp_path / file).write_text((json.dumps(row) + "\n") * 8)
     task = (f"--task={name}", f"--data={tmp_path}")
     split = ("--split=test", "--vocab_size=300", "--preset=micro")
-    launch(tmp_path, "init_model", *task, *split, f"--to={tmp_path}/model")
+    launch("init_model", *task, *split, f"--to={tmp_path}/model")
     model, out = f"--model={tmp_path}/model", tmp_path / "metrics.json"
     sampling = ("--n=2", "--max_tokens=8", "--problems=4", f"--out={out}")
     prompt = "--task_option=prompt='Q: {question}\\nA:'"
-    assert "pass@1" in launch(tmp_path, "evaluate", model, *task, *sampling, prompt)
+    assert "pass@1" in launch("evaluate", model, *task, *sampling, prompt)
     metrics = json.loads(out.read_text())
     assert metrics["eval/problems"] == 4 and metrics["eval/unjudged"] == 0
     for flag, message in (
@@ -51,4 +41,4 @@ def test_a_benchmark_from_its_file(tmp_path, name, file, row):
         ("--task_option=prompt=Q:", "it must hold {question}"),
         ("--task_option=promt=Q", "has no option 'promt'"),
     ):
-        assert message in launch(tmp_path, "evaluate", model, *task, flag, code=1)
+        assert message in launch("evaluate", model, *task, flag, code=1)

@@ -2,9 +2,6 @@
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
 import job
 import pytest
@@ -13,31 +10,18 @@ from reasoning_jax.models import load_hf
 from reasoning_jax.text import load_tokenizer
 
 
-def command(cache: pathlib.Path, module: str, *flags: str, code: int = 0) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", f"launch.{module}", *map(str, flags)],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, cache),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout if code == 0 else result.stderr
+def run(module: str, *flags: object, code: int = 0) -> str:
+    done = job.command(module, *flags, code=code)
+    return done.stdout if code == 0 else done.stderr
 
 
-@pytest.fixture
-def run(finished_run):
-    return lambda *args, **options: command(finished_run.parent / "compiled", *args, **options)
-
-
-def test_sample_continues_prompts(run, finished_run):
+def test_sample_continues_prompts(finished_run):
     flags = ["--prompt=1+2-1+1=", "--prompt=4-3+2-2=", "--n=2", "--max_tokens=8"]
     lines = run("sample", f"--model={finished_run}", *flags).splitlines()
     assert [line.split("=")[0] for line in lines] == ["1+2-1+1"] * 2 + ["4-3+2-2"] * 2
 
 
-def test_sample_writes_json_with_one_logprob_per_token(run, finished_run):
+def test_sample_writes_json_with_one_logprob_per_token(finished_run):
     flags = ["--prompt=1+2-1+1=", "--temperature=0", "--max_tokens=8", "--json"]
     row = json.loads(run("sample", f"--model={finished_run}/model", *flags))
     assert row["prompt"] == "1+2-1+1=" and row["finish_reason"] in ("stop", "length")
@@ -45,7 +29,7 @@ def test_sample_writes_json_with_one_logprob_per_token(run, finished_run):
     assert all(logprob <= 0 for logprob in row["logprobs"])
 
 
-def test_evaluate_agrees_with_the_run(run, finished_run, tmp_path):
+def test_evaluate_agrees_with_the_run(finished_run, tmp_path):
     out = tmp_path / "metrics.json"
     flags = ["--problems=16", "--n=8", "--max_tokens=16", f"--out={out}"]
     table = run("evaluate", f"--workdir={finished_run}", *flags)
@@ -55,7 +39,7 @@ def test_evaluate_agrees_with_the_run(run, finished_run, tmp_path):
     assert {name: last[name] for name in metrics} == pytest.approx(metrics)
 
 
-def test_summarize_prints_a_table_and_draws(run, finished_run, tmp_path):
+def test_summarize_prints_a_table_and_draws(finished_run, tmp_path):
     figure = tmp_path / "figure.svg"
     table = run("summarize", finished_run, f"--plot={figure}", "--metrics=eval/pass@1,eval/greedy")
     assert table.splitlines()[0] == "| stage | pass@1 | greedy |"
@@ -63,7 +47,7 @@ def test_summarize_prints_a_table_and_draws(run, finished_run, tmp_path):
     assert "<svg" in figure.read_text()
 
 
-def test_init_model_makes_a_folder_that_loads(run, tmp_path):
+def test_init_model_makes_a_folder_that_loads(tmp_path):
     flags = ["--preset=nano", "--task=wordchain", "--problems=200", "--vocab_size=300"]
     printed = run("init_model", *flags, f"--to={tmp_path}/model")
     config, _ = load_hf(tmp_path / "model")
@@ -86,11 +70,11 @@ def test_init_model_makes_a_folder_that_loads(run, tmp_path):
     ],
 )
 def test_bad_input_is_one_line(module, flags, message, tmp_path):
-    printed = command(tmp_path, module, *flags, code=1)
+    printed = run(module, *flags, code=1)
     assert printed.startswith("error: ") and message in printed.splitlines()[0]
 
 
 def test_evaluate_names_what_an_unfinished_run_needs(tmp_path):
     os.makedirs(tmp_path / "run" / "checkpoints")
-    printed = command(tmp_path, "evaluate", f"--workdir={tmp_path}/run", code=1)
+    printed = run("evaluate", f"--workdir={tmp_path}/run", code=1)
     assert "has not finished" in printed

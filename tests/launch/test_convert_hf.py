@@ -1,14 +1,12 @@
 """launch.convert_hf as a user runs it, in processes of its own."""
 
 import json
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
+import job
 import numpy as np
 import pytest
-from job import REPOSITORY, environment
 from safetensors.numpy import load_file
 
 from reasoning_jax.models import (
@@ -37,24 +35,10 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module")
-def convert(tmp_path_factory):
-    """convert(source, target, *flags, code=0) -> what the script printed."""
-    cache = tmp_path_factory.mktemp("compiled")
-
-    def run(source, target, *flags, code=0):
-        command = [sys.executable, "-m", "launch.convert_hf", f"--from={source}", f"--to={target}"]
-        out = subprocess.run(
-            [*command, *flags],
-            cwd=REPOSITORY,
-            env=environment(1, cache),
-            capture_output=True,
-            text=True,
-        )
-        assert out.returncode == code, out.stderr
-        return out.stdout + out.stderr
-
-    return run
+def convert(source, target, *flags, code=0):
+    """What the script printed."""
+    done = job.command("convert_hf", f"--from={source}", f"--to={target}", *flags, code=code)
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -82,7 +66,7 @@ def tensors(folder):
     return {name: x.view(np.uint16) for path in files for name, x in load_file(path).items()}
 
 
-def test_there_and_back(convert, source, tmp_path):
+def test_there_and_back(source, tmp_path):
     ours, back = tmp_path / "ours", tmp_path / "deep" / "back"
     report = convert(source, ours)
     count = sum(x.size for x in tensors(source).values())
@@ -111,7 +95,7 @@ def test_there_and_back(convert, source, tmp_path):
     assert load_chat_template(ours).source == "{{ messages[0].content }}"
 
 
-def test_another_dtype_and_other_shards(convert, source, tmp_path):
+def test_another_dtype_and_other_shards(source, tmp_path):
     convert(source, tmp_path / "out", "--format=hf", "--dtype=float32", "--shard_gb=1e-4")
     shards = sorted((tmp_path / "out").glob("*.safetensors"))
     assert len(shards) > 1
@@ -125,7 +109,7 @@ def test_another_dtype_and_other_shards(convert, source, tmp_path):
     assert (config["torch_dtype"], config["eos_token_id"]) == ("float32", 3)
 
 
-def test_a_target_with_something_in_it_is_refused(convert, tmp_path):
+def test_a_target_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("mine")
     error = convert(tmp_path, tmp_path / "full", code=1)
@@ -133,13 +117,13 @@ def test_a_target_with_something_in_it_is_refused(convert, tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "file"]
 
 
-def test_a_source_without_a_model(convert, tmp_path):
+def test_a_source_without_a_model(tmp_path):
     error = convert(tmp_path / "absent", tmp_path / "out", code=1)
     assert "error: no config.json in" in error
     assert not (tmp_path / "out").exists()
 
 
-def test_an_adapter_is_merged(convert, source, tmp_path):
+def test_an_adapter_is_merged(source, tmp_path):
     config, base, _ = load_exported(source, make_mesh(devices=jax.devices()[:1]))
     lora = LoraConfig(2, 4.0, ("attention/q",))
     adapters = jax.tree.map(lambda x: x + 0.1, init_lora(config, lora, jax.random.key(0)))

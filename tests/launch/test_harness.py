@@ -1,8 +1,5 @@
 """launch.harness without the harness: what it reads, and how it ends where something is missing."""
 
-import subprocess
-import sys
-
 import job
 import pytest
 
@@ -33,14 +30,5 @@ def test_requests_are_read_from_the_samples_of_the_harness():
 
 @pytest.mark.slow
 def test_a_folder_without_the_questions_is_named(tmp_path):
-    flags = (f"--model={tmp_path}", f"--data={tmp_path}")
-    result = subprocess.run(
-        [sys.executable, "-m", "launch.harness", *flags],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 1
+    result = job.command("harness", f"--model={tmp_path}", f"--data={tmp_path}", code=1)
     assert result.stderr.startswith("error: ") and "no test.jsonl" in result.stderr

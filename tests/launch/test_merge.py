@@ -1,8 +1,5 @@
 """Merging as its user types it, and as stages of a run."""
 
-import subprocess
-import sys
-
 import jax
 import job
 import numpy as np
@@ -44,35 +41,27 @@ def test_methods_are_called_alike(folders):
         merge_methods.slerp(models)
 
 
-def command(folder, *flags, code=0):
-    result = subprocess.run(
-        [sys.executable, "-m", "launch.merge", *map(str, flags)],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, folder / "cache"),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout if code == 0 else result.stderr
+def merge(*flags, code=0):
+    done = job.command("merge", *flags, code=code)
+    return done.stdout if code == 0 else done.stderr
 
 
 @pytest.mark.slow
 def test_folders_are_merged(folders, tmp_path):
     flags = [f"--model={folder}" for folder in folders[:2]]
     weights = ["--weight=3", "--weight=1"]
-    told = command(tmp_path, *flags, *weights, f"--to={tmp_path}/out")
+    told = merge(*flags, *weights, f"--to={tmp_path}/out")
     assert "linear of 2 models" in told
     config, params = load_hf(tmp_path / "out")
     models = [load_hf(folder)[1] for folder in folders[:2]]
     assert_same(params, jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, *models))
     assert load_tokenizer(tmp_path / "out").encode("1+2") == TOKENIZER.encode("1+2")
-    error = command(tmp_path, *flags, f"--to={tmp_path}/out", code=1)
+    error = merge(*flags, f"--to={tmp_path}/out", code=1)
     assert "is not an empty folder" in error
     other = preset("micro", TOKENIZER.vocab_size)
     save_hf(tmp_path / "other", other, init_params(other, jax.random.key(0)))
     flags = [flags[0], f"--model={tmp_path}/other", f"--to={tmp_path}/none"]
-    assert "of another architecture" in command(tmp_path, *flags, code=1)
+    assert "of another architecture" in merge(*flags, code=1)
     assert config.d_model != other.d_model
 
 

@@ -1,8 +1,6 @@
 """The pipeline of pairs as its user types it, on the model of a tiny run."""
 
 import json
-import subprocess
-import sys
 
 import job
 import pytest
@@ -15,25 +13,17 @@ TASK += ["--task_option=operations='+-'"]
 FILES = ("collected", "located", "rectified", "pairs", "whole_pairs")
 
 
-def command(cache, *flags, code=0):
-    result = subprocess.run(
-        [sys.executable, "-m", "launch.pairs", *map(str, flags)],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, cache),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == code, result.stdout + result.stderr
-    return result.stdout if code == 0 else result.stderr
+def make_pairs(*flags, code=0):
+    done = job.command("pairs", *flags, code=code)
+    return done.stdout if code == 0 else done.stderr
 
 
 @pytest.mark.slow
 def test_all_steps_and_those_taken_up_again(finished_run, tmp_path):
-    cache, out = finished_run.parent / "compiled", tmp_path / "out"
+    out = tmp_path / "out"
     flags = [f"--model={finished_run}", *TASK, "--problems=24", "--n=8", "--max_tokens=8"]
     flags += ["--separator=,", "--corrections=8", "--at_once=10", f"--out={out}"]
-    told = command(cache, *flags)
+    told = make_pairs(*flags)
     assert "collected.jsonl: 24 of 24" in told and "pairs in" in told
     contents = {name: (out / f"{name}.jsonl").read_text() for name in FILES}
     traces = read_traces(out / "rectified.jsonl")
@@ -47,10 +37,10 @@ def test_all_steps_and_those_taken_up_again(finished_run, tmp_path):
     # Killed in the midst of a line: what was done stays and the rest is the same.
     lines = contents["rectified"].splitlines(keepends=True)
     (out / "rectified.jsonl").write_text("".join(lines[:11]) + lines[11][:9])
-    told = command(cache, *flags)
+    told = make_pairs(*flags)
     assert "rectified.jsonl: 11 of 24" in told
     assert {name: (out / f"{name}.jsonl").read_text() for name in FILES} == contents
-    error = command(cache, *flags, "--step=rectify", "--corrections=9", code=1)
+    error = make_pairs(*flags, "--step=rectify", "--corrections=9", code=1)
     assert "was begun with other settings" in error
 
 
@@ -66,5 +56,5 @@ def test_all_steps_and_those_taken_up_again(finished_run, tmp_path):
 )
 def test_bad_input_is_one_line(tmp_path, flags, message):
     flags = [f"--out={tmp_path}/out", "--model=no/such", *TASK, *flags]
-    printed = command(tmp_path, *flags, code=1)
+    printed = make_pairs(*flags, code=1)
     assert printed.startswith("error: ") and message in printed.splitlines()[0]

@@ -19,7 +19,7 @@ def served(finished_run):
     process = subprocess.Popen(
         [sys.executable, "-m", "launch.serve", f"--model={finished_run}", "--port=0", "--name=it"],
         cwd=job.REPOSITORY,
-        env=job.environment(1, finished_run.parent / "compiled"),
+        env=job.environment(1),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -61,14 +61,6 @@ def test_serves_a_run_and_ends_on_sigterm(served):
     ],
 )
 def test_bad_flags_are_one_line(flags, message, tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "launch.serve", *flags],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 1
+    result = job.command("serve", *flags, code=1)
     first = result.stderr.splitlines()[0]
     assert first.startswith("error: ") and message in first

@@ -3,7 +3,6 @@
 import json
 import pathlib
 import subprocess
-import sys
 
 import job
 import pytest
@@ -41,15 +40,8 @@ def study(folder: pathlib.Path, arms: dict) -> pathlib.Path:
     return path
 
 
-def launch(cache: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "launch.study", *map(str, flags)],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, cache / "compiled"),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+def launch(*flags: object, code: int = 0) -> subprocess.CompletedProcess:
+    return job.command("study", *flags, code=code)
 
 
 def test_arms_resolve_as_their_commands_do():
@@ -65,8 +57,7 @@ def test_arms_resolve_as_their_commands_do():
 
 def test_a_wrong_arm_is_named_before_any_run(tmp_path):
     bad = study(tmp_path, {"grpo": {}, "bad": {"rl.group_size": 1}})
-    result = launch(tmp_path, f"--study={bad}", f"--out={tmp_path / 'out'}")
-    assert result.returncode == 1
+    result = launch(f"--study={bad}", f"--out={tmp_path / 'out'}", code=1)
     assert "arm 'bad': config.rl: group_size 1" in result.stderr
     assert not (tmp_path / "out").exists()
 
@@ -88,8 +79,7 @@ def test_unknown_arms_and_files_are_named(tmp_path):
 def test_a_shared_warm_up_changes_no_number(tmp_path, finished_run):
     file, out = study(tmp_path, {"grpo": {}, "fewer": FEWER}), tmp_path / "out"
     flags = [f"--study={file}", f"--out={out}"]
-    result = launch(tmp_path, *flags, "--prefix=nice -n 1")
-    assert result.returncode == 0, result.stdout + result.stderr
+    result = launch(*flags, "--prefix=nice -n 1")
     # The run that did everything itself, in one go, has the same lines but for the times.
     assert job.lines(out / "runs/grpo/seed0") == job.lines(finished_run)
     assert job.lines(out / "runs/fewer/seed0") != job.lines(finished_run)
@@ -97,6 +87,6 @@ def test_a_shared_warm_up_changes_no_number(tmp_path, finished_run):
     last = job.lines(finished_run)[-1]["eval/pass@1"]
     assert results["arms"]["grpo"]["measures"]["pass@1"] == [last]
     assert (out / "entropy.svg").exists() and "| fewer |" in (out / "results.md").read_text()
-    again = launch(tmp_path, *flags)
+    again = launch(*flags)
     assert "3 of 3 runs are finished already" in again.stdout
     assert json.loads((out / "results.json").read_text()) == results

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import jax
@@ -195,15 +194,8 @@ def test_a_torn_checkpoint_is_named(finished_run, tmp_path):
 
 
 def test_an_unknown_flag_of_the_config_is_one_line(tmp_path):
-    command = [sys.executable, "-m", "launch.train", "--config=configs/quickstart.py"]
-    result = subprocess.run(
-        [*command, f"--workdir={tmp_path}/run", "--config.rl.learning_rate=1"],
-        cwd=job.REPOSITORY,
-        env=job.environment(1, tmp_path),
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 1
+    flags = ("--config=configs/quickstart.py", f"--workdir={tmp_path}/run")
+    result = job.command("train", *flags, "--config.rl.learning_rate=1", code=1)
     assert "--config.rl.learning_rate: the config has no key" in result.stderr.splitlines()[0]
     assert not (tmp_path / "run").exists()
 

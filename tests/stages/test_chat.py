@@ -1,8 +1,6 @@
 """Runs whose problems are put as messages of a conversation."""
 
 import json
-import subprocess
-import sys
 
 import job
 import pytest
@@ -69,15 +67,8 @@ def test_a_run_and_what_follows_it_speak_in_turns(template, tmp_path):
     tokenizer = build_chat(saved, load_tokenizer(workdir / "model"), workdir / "model")
 
     def sampled(prompt: str, *flags: str) -> tuple[list[int], list[float]]:
-        command = [sys.executable, "-m", "launch.sample", f"--model={workdir}", "--json", *flags]
-        done = subprocess.run(
-            [*command, f"--prompt={prompt}", "--max_tokens=3", "--seed=1"],
-            cwd=job.REPOSITORY,
-            env=job.environment(1, tmp_path / "compiled"),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        flags = (f"--model={workdir}", "--json", *flags, f"--prompt={prompt}")
+        done = job.command("sample", *flags, "--max_tokens=3", "--seed=1")
         out = json.loads(done.stdout.splitlines()[-1])
         return out["tokens"], out["logprobs"]
 

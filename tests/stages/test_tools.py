@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import job
@@ -163,17 +161,10 @@ def test_two_processes_read_the_same_results(run_with_tools):
 
 @pytest.mark.slow
 def test_sample_takes_the_tools_of_the_run_or_those_of_its_flags(run_with_tools):
-    command = (sys.executable, "-m", "launch.sample", "--prompt=12*3=", "--max_tokens=16", "--n=16")
+    shared = (f"--model={run_with_tools}", "--prompt=12*3=", "--max_tokens=16", "--n=16", "--json")
 
     def completions(*flags):
-        output = subprocess.run(
-            (*command, f"--model={run_with_tools}", "--json", *flags),
-            cwd=job.REPOSITORY,
-            env=job.environment(1, run_with_tools.parent / "compiled"),
-            stdout=subprocess.PIPE,
-            check=True,
-            text=True,
-        ).stdout
+        output = job.command("sample", *shared, *flags).stdout
         return [json.loads(line) for line in output.splitlines()]
 
     def calls(*flags):
