@@ -8,11 +8,12 @@ from reasoning_jax.bench.arena import Contestant
 from reasoning_jax.bench.rows import OURS
 from reasoning_jax.bench.shapes import SHAPES, Load, Shape, load_of
 
-PEERS = ("transformers", "tunix")
+PEERS = ("transformers", "trl", "tunix")
 
 _MODULES = {
     OURS: "reasoning_jax.bench.contestants.ours",
     "transformers": "reasoning_jax.bench.contestants.hf_transformers",
+    "trl": "reasoning_jax.bench.contestants.trl",
     "tunix": "reasoning_jax.bench.contestants.tunix",
 }
 

@@ -14,7 +14,7 @@ from reasoning_jax.bench.works import Work
 PEERS = {
     "sft": ("transformers",),
     "grpo": ("transformers", "tunix"),
-    "dpo": ("transformers", "tunix"),
+    "dpo": ("transformers", "trl", "tunix"),
 }
 """Who has each; tunix's DPO scores with the reference at every step, the others once."""
 

@@ -7,13 +7,13 @@ from reasoning_jax.bench.settings import Settings, interpreters, model_options
 
 
 def test_interpreters_of_all_peers_and_of_one(tmp_path):
-    assert interpreters(["/a"]) == {"transformers": "/a", "tunix": "/a"}
+    assert interpreters(["/a"]) == dict.fromkeys(("transformers", "trl", "tunix"), "/a")
     pythons = interpreters(["tunix=/b", "/a"])
-    assert pythons == {"transformers": "/a", "tunix": "/b"}
+    assert pythons == {"transformers": "/a", "trl": "/a", "tunix": "/b"}
     settings = Settings("tiny", tmp_path, pythons=pythons)
     assert settings.contestant("tunix").python == "/b" and not settings.contestant("tunix").ours
     assert settings.contestant(OURS).python == sys.executable and settings.contestant(OURS).ours
-    with pytest.raises(ValueError, match="no peer 'torch'; one of transformers, tunix"):
+    with pytest.raises(ValueError, match="no peer 'torch'; one of transformers, trl, tunix"):
         interpreters(["torch=/a"])
 
 
