@@ -19,33 +19,18 @@ steps' pairs of seed 0, 97 % choose the true step. Five to six minutes on two bu
 
 from ml_collections import ConfigDict
 
+from configs import quickstart
 from reasoning_jax.stages.blocks import named
-from reasoning_jax.stages.recipe import add_stage, recipe
+from reasoning_jax.stages.recipe import add_stage
 
 
 def get_config(variant: str = "") -> ConfigDict:
     if variant not in ("", "step", "small"):
         raise ValueError(f"dpo has no variant {variant!r}: choose step or small, or none")
-    config = recipe("dpo" + (f":{variant}" if variant else ""), __doc__)
-    config.task = "modchain"
-    config.task_options.length = 6
-    config.task_options.modulus = 10
-    config.task_options.operations = "+-*"
-    config.task_options.noise = 0.08  # chance that a step of a worked solution is drawn anew
-    config.model = "micro"
-    config.unroll = 3  # all of its layers: a sixth faster on CPUs
-
-    sft = add_stage(config, "sft", "reasoning_jax.stages.sft")
-    sft.examples = 20_000
-    sft.row_tokens = 78  # three examples, no padding
-    sft.rows = 48
-    sft.steps = 900
-    sft.gate.metric = "eval/greedy"
-    sft.gate.at_least = 0.9
-    sft.gate.after = 300
-    sft.evaluation.max_tokens = 16
-
-    add_stage(config, "evaluate_sft", "reasoning_jax.stages.evaluate").max_tokens = 16
+    config = quickstart.get_config("small" if variant == "small" else "").unlock()
+    config.name, config.header = "dpo" + (f":{variant}" if variant else ""), __doc__
+    del config.rl, config.evaluate_rl
+    config.stages = ("sft", "evaluate_sft")
 
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
@@ -68,22 +53,10 @@ def get_config(variant: str = "") -> ConfigDict:
     add_stage(config, "evaluate_dpo", "reasoning_jax.stages.evaluate").max_tokens = 16
 
     if variant == "small":
-        # A smaller task rather than fewer steps: the policy must be right now and then.
-        config.model = "nano"
-        config.unroll = 2
-        config.task_options.length = 3
-        config.task_options.modulus = 5
-        config.task_options.operations = "+-"
-        sft.examples = 4_000
-        sft.rows = 16
-        sft.steps = 800
-        sft.evaluate_every = 50
-        sft.gate.after = 50
         dpo.source.problems = 500
         dpo.pairs = 16
         dpo.steps = 20
         dpo.evaluate_every = 10
-        for block in (sft.evaluation, dpo.evaluation, config.evaluate_sft, config.evaluate_dpo):
-            block.problems = 64
+        dpo.evaluation.problems = config.evaluate_dpo.problems = 64
     config.lock()
     return config

@@ -54,7 +54,15 @@ def add_stage(config: ConfigDict, name: str, module: str) -> ConfigDict:
     Args:
       name: unique in the recipe; it names metrics lines and samples files.
       module: dotted name of a stage module.
+
+    Raises:
+      ValueError: the config has a key of that name already.
     """
+    if name in config:
+        raise ValueError(
+            f"a stage cannot be named {name!r}: the config has a key of that name already; "
+            "choose another name"
+        )
     block = _module(module, name).default_config()
     config[name] = block
     config.stages = (*config.stages, name)

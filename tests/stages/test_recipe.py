@@ -66,3 +66,11 @@ def test_bad_stage_lists(change, message):
     change(config)
     with pytest.raises(ValueError, match=message):
         stage_modules(config)
+
+
+def test_a_stage_takes_no_name_that_is_taken():
+    config = recipe("taken")
+    add_stage(config, "sft", "reasoning_jax.stages.sft")
+    for name in ("sft", "energy", "verify"):
+        with pytest.raises(ValueError, match=f"a stage cannot be named {name!r}"):
+            add_stage(config, name, "reasoning_jax.stages.rl")
