@@ -7,10 +7,15 @@ from reasoning_jax.studies import Arm, Budget, Curve, Measure, Study, last
 
 
 def get_study() -> Study:
+    return compare("step_dpo", "modchain")
+
+
+def compare(name: str, task: str) -> Study:
+    """The study on one of the recipe's tasks."""
     return Study(
-        name="step_dpo",
+        name=name,
         question="Do corrections teach more as single steps than as whole answers?",
-        arms={arm: Arm(f"configs/step_dpo.py:modchain,{arm}") for arm in ("step", "dpo", "sft")},
+        arms={arm: Arm(f"configs/step_dpo.py:{task},{arm}") for arm in ("step", "dpo", "sft")},
         baseline="dpo",
         measures=(
             Measure("pass@1", last("evaluate_learn", "eval/pass@1")),

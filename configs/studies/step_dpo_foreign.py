@@ -6,14 +6,13 @@ python -m launch.study --study=configs/studies/step_dpo_foreign.py --out=DIR
 
 import dataclasses
 
-from configs.studies.step_dpo import get_study as steps_study
+from configs.studies.step_dpo import compare
 from reasoning_jax.studies import Arm, Study
 
 
 def get_study() -> Study:
     return dataclasses.replace(
-        steps_study(),
-        name="step_dpo_foreign",
+        compare("step_dpo_foreign", "modchain"),
         question="Do own corrections teach more than those of another, better model?",
         arms={
             "own": Arm("configs/step_dpo.py:modchain,step"),
