@@ -4,13 +4,16 @@
            of these sees half and does them anew
   correct  DPO: after a wrong step of the policy's own, a teacher's analysis and step against the
            policy's, where that is wrong again; an inspector lets only right corrections pass
+           and rewrites the others
 
   python -m launch.train --config=configs/supercorrect.py --workdir=DIR
 
 Variants: `exact`, the task as teacher; `other`, another model that corrects better
-(--config.correct.source.teacher.folder=DIR, as the variant `teacher` trains one). `small` behind a
-variant is for continuous integration. `eval/corrected` is the share of the policy's own first wrong
-steps that it corrects when asked to, before and after: the paper says that it rises.
+(--config.correct.source.teacher.folder=DIR, as the variant `teacher` trains one). The inspector is
+the task; source.inspector names a model in its place, which has source.rounds tries, and 0 rounds
+drop what fails. `small` behind a variant is for continuous integration. `eval/corrected` is the
+share of the policy's own first wrong steps that it corrects when asked to, before and after: the
+paper says that it rises.
 """
 
 from ml_collections import ConfigDict
@@ -59,6 +62,8 @@ def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
         corrections=4,
         steps={"name": "reasoning_jax.tasks.templated.Tagged"},
         teacher={},
+        rounds=1,
+        inspector={},
     )
     if chosen == "other":
         stage.source.teacher = named("reasoning_jax.stages.generators.model_folder", folder="")

@@ -1,13 +1,21 @@
 """SuperCorrect's pairs: a teacher's correction of an error against the policy's own."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reasoning_jax.functions import function
 from reasoning_jax.generators import Generator, LocalGenerator, Request
 from reasoning_jax.preference.pairs import Pair, StepFormat, correction_pair
-from reasoning_jax.preference.pipeline import ExactJudge, Mistake, collect, grader, locate
+from reasoning_jax.preference.pipeline import (
+    ExactJudge,
+    Mistake,
+    collect,
+    grader,
+    inspect_corrections,
+    locate,
+)
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.generators import check_generator
@@ -23,8 +31,9 @@ class CrossCorrections:
 
     Of a wrong response the first wrong step is located. After it, and the opening of an analysis,
     the policy goes on by itself: its analysis and new step, where that step is wrong again, are
-    rejected. Chosen is the teacher's. An inspector, the task, lets a teacher's correction pass
-    only where its step is right.
+    rejected. Chosen is the teacher's, which passes only where its step is right by the task's
+    labels. What does not pass an inspector rewrites: it goes on behind the failed correction, and
+    what it writes stands in place of that one if it passes.
 
     Attributes:
       split, problems: the first so many problems of the split.
@@ -35,6 +44,9 @@ class CrossCorrections:
       most: pairs of one problem.
       teacher: names what corrects, a function of `stages.generators` with its keywords; empty for
         the task's own ``correction(problem, index)``.
+      rounds: how often the inspector rewrites where fewer than ``most`` corrections of an error
+        pass; 0 drops what fails.
+      inspector: names what rewrites, as ``teacher`` does.
     """
 
     steps: Mapping[str, Any]
@@ -47,31 +59,40 @@ class CrossCorrections:
     opening: str = "<Cause>\n"
     most: int = 1
     teacher: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    rounds: int = 1
+    inspector: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def validate(self, context: Context) -> None:
         """ValueError unless the problems are there and prompts and responses fit the context."""
-        # What follows a wrong step may be as long as the response it is in.
-        check_problems(context, self.split, self.problems, 2 * self.max_tokens)
+        # What follows a wrong step may be as long as the response it is in, and what is rewritten
+        # stands behind a correction that failed.
+        parts = 3 if self.inspector and self.rounds else 2
+        check_problems(context, self.split, self.problems, parts * self.max_tokens)
         for n in (self.n, self.corrections):
             SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=n)
         problem = context.task.problem(self.split, 0)
         context.task.step_labels(problem, problem.solution or "")
         function(self.steps, "source.steps")
-        if self.teacher:
-            check_generator(self.teacher, "source.teacher")
-        elif not hasattr(context.task, "correction"):
-            raise ValueError(f"{context.task.name} corrects no steps itself; name a source.teacher")
+        if self.rounds < 0:
+            raise ValueError(f"source.rounds is {self.rounds}; it is at least 0")
+        for name in ("teacher", "inspector") if self.rounds else ("teacher",):
+            if spec := getattr(self, name):
+                check_generator(spec, f"source.{name}")
+            elif not hasattr(context.task, "correction"):
+                raise ValueError(
+                    f"{context.task.name} corrects no steps itself; name a source.{name}"
+                    + (", or set rounds to 0" if name == "inspector" else "")
+                )
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
         """Up to ``most`` pairs of each problem."""
         errors = self.errors(context, trained, seed)
-        student = self._continued(self._own(context, trained), errors, seed + 1)
+        student = self._own_corrections(context, trained, errors, seed + 1)
         taught = self._taught(context, errors, seed + 1)
         pairs, seen = [], {}
-        for error, own, theirs in zip(errors, student, taught):
+        for error, own, right in zip(errors, student, taught):
             problem, mistake = error
             wrong = [trace for trace in own if self._passes(context, error, trace) is False]
-            right = [trace for trace in theirs if self._passes(context, error, trace)]
             prefix = mistake.prefix + mistake.rejected + self.opening
             for chosen, rejected in zip(dict.fromkeys(right), dict.fromkeys(wrong)):
                 if seen.setdefault(problem.id, 0) < self.most:
@@ -88,7 +109,7 @@ class CrossCorrections:
         A continuation without a step is no correction.
         """
         errors = self.errors(context, trained, seed)
-        student = self._continued(self._own(context, trained), errors, seed + 1)
+        student = self._own_corrections(context, trained, errors, seed + 1)
         passed = [
             self._passes(context, error, trace) is True
             for error, own in zip(errors, student)
@@ -105,6 +126,11 @@ class CrossCorrections:
         found = locate(ExactJudge(context.task), self._steps(), problems, found)
         return [(p, mistake) for p, trace in zip(problems, found) for mistake in trace.mistakes]
 
+    def _own_corrections(
+        self, context: Context, trained: dict, errors: Sequence[Error], seed: int
+    ) -> list[list[str]]:
+        return self._continued(self._own(context, trained), range(len(errors)), errors, seed)
+
     def _steps(self) -> StepFormat:
         return function(self.steps, "source.steps")()
 
@@ -116,13 +142,53 @@ class CrossCorrections:
             max_tokens=self.max_tokens, temperature=self.temperature, n=n, seed=seed
         )
 
+    def _taught(self, context: Context, errors: Sequence[Error], seed: int) -> list[list[str]]:
+        """Right corrections of each error: the teacher's, and those that the inspector rewrote."""
+        everywhere = range(len(errors))
+        first = self._corrector(context, "teacher")(everywhere, errors, seed)
+        # Made when it is first needed, and once: it may have to be loaded.
+        inspector = functools.cache(lambda: self._corrector(context, "inspector"))
+
+        def rewrite(places: Sequence[int], failed: Sequence[str], number: int) -> list[list[str]]:
+            chosen = [errors[place] for place in places]
+            return inspector()(places, chosen, seed + number, failed)
+
+        def passes(place: int, trace: str) -> bool | None:
+            return self._passes(context, errors[place], trace)
+
+        return inspect_corrections(first, passes, rewrite, self.most, self.rounds)
+
+    def _corrector(self, context: Context, who: str) -> Callable[..., list[list[str]]]:
+        """Writes corrections as ``_continued`` does, by the generator that ``who`` names."""
+        if spec := getattr(self, who):
+            return functools.partial(self._continued, function(spec, f"source.{who}")(context))
+
+        def task(keys: Sequence[int], errors: Sequence[Error], *_) -> list[list[str]]:
+            return [["".join(context.task.correction(p, mistake.index))] for p, mistake in errors]
+
+        return task
+
     def _continued(
-        self, generator: Generator, errors: Sequence[Error], seed: int
+        self,
+        generator: Generator,
+        keys: Sequence[int],
+        errors: Sequence[Error],
+        seed: int,
+        failed: Sequence[str] = (),
     ) -> list[list[str]]:
-        """Analysis and step of each continuation after each error; those without a step are out."""
+        """Analysis and step of each continuation after each error; those without a step are out.
+
+        Args:
+          keys: of the draws of each error.
+          failed: corrections that stand between an error and its continuation, "" for none.
+        """
         requests = [
-            Request(problem.prompt, mistake.prefix + mistake.rejected + self.opening, key=place)
-            for place, (problem, mistake) in enumerate(errors)
+            Request(
+                problem.prompt,
+                mistake.prefix + mistake.rejected + self.opening + (again and again + self.opening),
+                key=key,
+            )
+            for key, (problem, mistake), again in zip(keys, errors, failed or [""] * len(errors))
         ]
         found: list[list[str]] = [[] for _ in errors]
         stream = generator.stream(requests, self._sampling(self.corrections, seed))
@@ -130,15 +196,6 @@ class CrossCorrections:
             traces = [self._steps().first(out.text, errors[place][1].index) for out in outs]
             found[place] = [trace for trace in traces if trace.strip()]
         return found
-
-    def _taught(self, context: Context, errors: Sequence[Error], seed: int) -> list[list[str]]:
-        if self.teacher:
-            teacher = function(self.teacher, "source.teacher")(context)
-            return self._continued(teacher, errors, seed)
-        return [
-            ["".join(context.task.correction(problem, mistake.index))]
-            for problem, mistake in errors
-        ]
 
     def _passes(self, context: Context, error: Error, trace: str) -> bool | None:
         """Whether the new step is right in place of the wrong one; None where it has no label."""

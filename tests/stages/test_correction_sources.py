@@ -1,5 +1,6 @@
 """Cross-model corrections of a scripted policy's errors."""
 
+import dataclasses
 import types
 
 import pytest
@@ -86,22 +87,55 @@ def test_a_teacher_against_own_corrections(make_context):
     assert prompts == [asked] and (sampling.n, sampling.seed) == (3, 4)
 
 
-def test_the_inspector_lets_right_corrections_pass(make_context, monkeypatch):
+def named_models(monkeypatch, **models):
+    """Has the folders of ``model_folder`` be scripted models; gives their specs by name."""
+
+    def model_folder(context, *, folder):
+        return LocalGenerator(models[folder], context.tokenizer, folder)
+
+    monkeypatch.setattr(generators, "model_folder", model_folder)
+    name = "reasoning_jax.stages.generators.model_folder"
+    return {folder: {"name": name, "folder": folder} for folder in models}
+
+
+def test_without_rounds_only_right_corrections_pass(make_context, monkeypatch):
     _, second, wrong = blocks(0)
     own = ["no\n</Cause>\n" + wrong, "so\n</Cause>\n" + wrong]
     taught = ["a\n</Cause>\n" + wrong, "b\n</Cause>\n" + second]
-    teacher = Scripted([taught])
-
-    def model_folder(context, *, folder):
-        return LocalGenerator(teacher, context.tokenizer, folder)
-
-    monkeypatch.setattr(generators, "model_folder", model_folder)
-    spec = {"name": "reasoning_jax.stages.generators.model_folder", "folder": "big"}
-    source = CrossCorrections(steps=STEPS, problems=2, n=1, corrections=2, most=2, teacher=spec)
+    specs = named_models(monkeypatch, big=Scripted([taught]))
+    source = CrossCorrections(
+        steps=STEPS, problems=2, n=1, corrections=2, most=2, teacher=specs["big"], rounds=0
+    )
     (pair,) = source.pairs(make_context(responses(), [own]), {}, seed=3)
     assert (pair.chosen, pair.rejected) == (taught[1], own[0])
     with pytest.raises(FileNotFoundError, match=r"source\.teacher\.folder is 'big'"):
         source.validate(make_context())
+
+
+def test_the_inspector_rewrites_what_fails(make_context, monkeypatch):
+    first, second, wrong = blocks(0)
+    own = ["no\n</Cause>\n" + wrong]
+    taught = ["a\n</Cause>\n" + wrong]
+    again = ["b\n</Cause>\n" + wrong]
+    right = ["c\n</Cause>\n" + second]
+    inspector = Scripted([again], [right])
+    specs = named_models(monkeypatch, big=Scripted([taught]), critic=inspector)
+    source = CrossCorrections(
+        steps=STEPS, problems=2, n=1, corrections=1, teacher=specs["big"], rounds=2
+    )
+    rewritten = dataclasses.replace(source, inspector=specs["critic"])
+    (pair,) = rewritten.pairs(make_context(responses(), [own]), {}, seed=3)
+    # The failed correction is what it goes on from, and no part of the pair.
+    assert (pair.chosen, pair.prefix) == (right[0], first + wrong + CAUSE)
+    tokenizer, prompt = CharTokenizer(TASK.alphabet), TASK.problem("train", 0).prompt
+    for (prompts, sampling), failed, seed in zip(inspector.asked, (taught, again), (5, 6)):
+        text = first + wrong + CAUSE + failed[0] + CAUSE
+        assert prompts == [tokenizer.encode_prompt(prompt) + tokenizer.encode(text)]
+        assert sampling.seed == seed
+    # The task writes them itself where no inspector is named.
+    specs = named_models(monkeypatch, big=Scripted([taught]))
+    (pair,) = source.pairs(make_context(responses(), [own]), {}, seed=3)
+    assert pair.chosen == "".join(TASK.correction(TASK.problem("train", 0), 1))
 
 
 def test_the_share_of_errors_that_are_corrected(make_context):
@@ -119,3 +153,9 @@ def test_a_task_that_corrects_nothing_needs_a_teacher(make_context):
     source = CrossCorrections(steps=STEPS, problems=2, max_tokens=8)
     with pytest.raises(ValueError, match=r"modchain corrects no steps itself; name a source"):
         source.validate(make_context(task=ModChain(length=3)))
+    chat = {"name": "reasoning_jax.stages.generators.chat", "url": "http://x", "model": "big"}
+    taught = dataclasses.replace(source, teacher=chat)
+    with pytest.raises(ValueError, match=r"name a source\.inspector, or set rounds to 0"):
+        taught.validate(make_context(task=ModChain(length=3)))
+    with pytest.raises(ValueError, match=r"source\.rounds is -1; it is at least 0"):
+        dataclasses.replace(source, rounds=-1).validate(make_context())
