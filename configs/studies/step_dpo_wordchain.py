@@ -1,4 +1,4 @@
-"""Corrections as steps, as whole answers and by imitation, where a chain is a story of six sentences.
+"""Corrections as steps, as whole answers and by imitation, on stories of six sentences.
 
 python -m launch.study --study=configs/studies/step_dpo_wordchain.py --out=DIR
 """
