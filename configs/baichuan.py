@@ -3,15 +3,17 @@
 Each stage of arXiv 2410.14940 has a small counterpart on stories of three sentences, and the
 policy is measured after each:
 
-  augmented  prompts carry a complement that says what they ask for; `plain` leaves it out
+  augmented  prompts carry a complement that says what they ask for
   sft        supervised tuning on packed rows, no sample attending to another
   dpo        preference between the policy's own right and wrong answers
   merged     TIES merging of what preference has added to the tuned policy
 
   python -m launch.train --config=configs/baichuan.py:VARIANT --workdir=DIR
 
-`small` behind a variant is for continuous integration. The complement is written by the task, so
-its gain is that of a perfect augmentation model.
+Variants: `augmented`, the task writes the complement, so that its gain is that of a perfect
+augmentation model; `written`, a model did (--config.data=DIR/complements.jsonl), which `augmenter`
+trains and has write in DIR, or any generator that complements.generator names; `plain`, prompts as
+they are. `small` behind a variant is for continuous integration.
 """
 
 from ml_collections import ConfigDict
@@ -20,10 +22,12 @@ from configs.chains import split_variant
 from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.recipe import add_stage, recipe
 
-VARIANTS = ("augmented", "plain")
+VARIANTS = ("augmented", "written", "plain", "augmenter")
 _TASKS = {
     "augmented": "reasoning_jax.tasks.augmented:AugmentedWordChain",
+    "written": "reasoning_jax.tasks.augmented:WrittenAugmentedWordChain",
     "plain": "wordchain",
+    "augmenter": "reasoning_jax.tasks.augmented:StoryComplement",
 }
 
 
@@ -44,6 +48,12 @@ def get_config(variant: str = "") -> ConfigDict:
     sft.steps = 150 if small else 600
     sft.evaluate_every = 0
     _evaluate(config, "evaluate_sft", small)
+    if chosen == "augmenter":
+        complements = add_stage(config, "complements", "reasoning_jax.stages.complements")
+        complements.problems.train = sft.examples  # as many as the other variants read
+        complements.problems.test = 64 if small else 256
+        config.lock()
+        return config
 
     add_stage(config, "tuned", "reasoning_jax.stages.keep")
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
