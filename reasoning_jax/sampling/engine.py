@@ -13,6 +13,7 @@ from reasoning_jax.parallel import make_mesh
 from reasoning_jax.sampling.newcomers import ENDS
 from reasoning_jax.sampling.params import SamplingParams
 from reasoning_jax.sampling.prefix import Prefix
+from reasoning_jax.sampling.prompts import collect, encode_prompt, read_prompts
 from reasoning_jax.sampling.slots import Slots
 from reasoning_jax.sampling.stops import ids_of_stops
 from reasoning_jax.sampling.task import Row, Task
@@ -91,10 +92,7 @@ class Sampler:
           ValueError: an empty prompt, one with an id outside the embedding, or one that with
             max_tokens exceeds the context.
         """
-        outs: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, prompt_ids):
-            outs[index] = completions
-        return outs
+        return collect(self.stream(prompts, sampling, prompt_ids), len(prompts))
 
     def stream(
         self,
@@ -107,21 +105,15 @@ class Sampler:
         What is done with them while others are decoded costs no time of its own. Arguments and
         completions are those of `generate`.
         """
-        if isinstance(prompts, str):
-            raise ValueError("prompts is one string; give a list of prompts")
-        prompt_ids = range(len(prompts)) if prompt_ids is None else prompt_ids
-        pairs = list(zip(prompts, prompt_ids, strict=True))
-        encoded = [self.encode(i, prompt, sampling) for i, (prompt, _) in enumerate(pairs)]
-        # Prompts that are read together are padded to the longest of them.
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        given = read_prompts(prompts, sampling, prompt_ids, self.encode)
         where, tasks = {}, []
-        for i in order:
+        for i in given.by_length:
             for sample in range(sampling.n):
-                row = Row(encoded[i], pairs[i][1], sample, 0, sampling.max_tokens)
+                row = Row(given.tokens[i], given.numbers[i], sample, 0, sampling.max_tokens)
                 tasks.append(self.task(row, sampling))
                 where[tasks[-1]] = i, sample
-        outs = [[None] * sampling.n for _ in encoded]
-        missing = [sampling.n] * len(encoded)
+        outs = [[None] * sampling.n for _ in given.tokens]
+        missing = [sampling.n] * len(given.tokens)
         slots = self.slots(bucket(len(tasks), 1))
         slots.add(tasks)
         for task in slots.run():
@@ -219,22 +211,8 @@ class Sampler:
         self, index: int, prompt: str | Sequence[int], sampling: SamplingParams
     ) -> tuple[int, ...]:
         """The ids of prompt ``index`` of a call of `generate`; raises as it does."""
-        ids = self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
-        context = self._model.config.max_position
-        if not ids:
-            raise ValueError(f"prompt {index} is empty; give at least one token")
-        rows = self._model.config.vocab_size
-        unknown = [i for i in ids if not 0 <= i < rows]
-        if unknown:
-            raise ValueError(
-                f"prompt {index} holds id {unknown[0]}, outside the embedding of {rows} rows"
-            )
-        if len(ids) + sampling.max_tokens > context:
-            raise ValueError(
-                f"prompt {index} has {len(ids)} tokens; with max_tokens {sampling.max_tokens} it "
-                f"exceeds the context of {context}; shorten the prompt or lower max_tokens"
-            )
-        return tuple(ids)
+        config = self._model.config
+        return encode_prompt(self.tokenizer, config, index, prompt, sampling.max_tokens)
 
     def _weights(self) -> Weights:
         if self._prepared is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reasoning_jax.parallel import exchange, is_main_process
 from reasoning_jax.sampling.engine import Sampler
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.prompts import collect, read_prompts
 from reasoning_jax.sampling.task import Row
 from reasoning_jax.text import Tokenizer
 from reasoning_jax.tools import Desk, Toolbox, ToolResult, encode_result
@@ -60,10 +61,7 @@ class TurnSampler:
         A completion depends on (parameters, prompt, seed, prompt id, j) and on what the tools
         answer; a result that is empty in ids leaves the draws of a row as they were.
         """
-        outs: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, prompt_ids):
-            outs[index] = completions
-        return outs
+        return collect(self.stream(prompts, sampling, prompt_ids), len(prompts))
 
     def stream(
         self,
@@ -72,16 +70,13 @@ class TurnSampler:
         prompt_ids: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(i, the samples of prompt i) of each prompt, as soon as its batch has ended."""
-        if isinstance(prompts, str):
-            raise ValueError("prompts is one string; give a list of prompts")
-        encoded = [self._sampler.encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
-        prompt_ids = range(len(encoded)) if prompt_ids is None else prompt_ids
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        given = read_prompts(prompts, sampling, prompt_ids, self._sampler.encode)
+        order = given.by_length
         step = self._sampler.prompts_at_once(sampling.n)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
             outs = self._batch(
-                [encoded[i] for i in batch], [prompt_ids[i] for i in batch], sampling
+                [given.tokens[i] for i in batch], [given.numbers[i] for i in batch], sampling
             )
             yield from zip(batch, outs)
 
