@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from reasoning_jax.functions import function
-from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import (
     Numbered,
     Pair,
@@ -19,7 +18,6 @@ from reasoning_jax.preference.pipeline import (
     Trace,
     assemble,
     collect,
-    grader,
     locate,
     rectify,
     whole_pairs,
@@ -27,6 +25,12 @@ from reasoning_jax.preference.pipeline import (
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.generators import check_generator
+from reasoning_jax.stages.own_answers import (
+    OwnAnswers,
+    check_problems,
+    grade_of,
+    own_generator,
+)
 from reasoning_jax.types import Problem
 
 
@@ -65,39 +69,20 @@ class PairFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledOutcomes:
+class SampledOutcomes(OwnAnswers):
     """Whole responses of the policy, right against wrong.
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of sampling.
       most: pairs of one problem.
     """
 
-    split: str = "train"
-    problems: int = 2_000
-    n: int = 8
-    temperature: float = 1.0
-    max_tokens: int = 32
     most: int = 1
-
-    def validate(self, context: Context) -> None:
-        """ValueError unless the problems are there and prompts and responses fit the context."""
-        check_problems(context, self.split, self.problems, self.max_tokens)
-        SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
         """Up to ``most`` pairs of each problem with both right and wrong responses."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
-        )
-        prompts = [problem.prompt for problem in problems]
-        grade = grader(context.verifier, context.task)
-        graded = grade(problems, context.sampler(trained).stream(prompts, sampling))
         return tuple(
             pair
-            for problem, row in zip(problems, graded)
+            for problem, row in self.graded(context, trained, seed)
             for pair in outcome_pairs(
                 problem.prompt,
                 # A response cut at the limit has no end to imitate or to avoid.
@@ -109,32 +94,25 @@ class SampledOutcomes:
 
 
 @dataclasses.dataclass(frozen=True)
-class TeacherAgainstOwn:
+class TeacherAgainstOwn(OwnAnswers):
     """A teacher's right response against the policy's own wrong one: semi-on-policy pairs.
 
     As Light-R1 (arXiv 2503.10460) and InfiAlign (arXiv 2508.05496) make them. Teacher responses
     that are not right are left out.
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of the policy's samples.
       most: pairs of one problem.
       teacher: names what writes the right responses, a function of `stages.generators` with its
         keywords; empty for the worked solutions of the task.
     """
 
-    split: str = "train"
-    problems: int = 2_000
     n: int = 4
-    temperature: float = 1.0
-    max_tokens: int = 32
     most: int = 1
     teacher: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def validate(self, context: Context) -> None:
-        """ValueError unless the problems are there and prompts and responses fit the context."""
-        check_problems(context, self.split, self.problems, self.max_tokens)
-        SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
+        """ValueError unless the policy and the teacher can be asked."""
+        super().validate(context)
         if self.teacher:
             check_generator(self.teacher, "source.teacher")
         elif context.task.problem(self.split, 0).solution is None:
@@ -142,17 +120,11 @@ class TeacherAgainstOwn:
 
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
         """Up to ``most`` pairs of each problem that the policy errs on and the teacher solves."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
-        )
-        grade = grader(context.verifier, context.task)
-        own = LocalGenerator(context.sampler(trained), context.tokenizer)
-        failed = {t.id: t for t in collect(own, grade, problems, sampling) if t.mistakes}
-        problems = [problem for problem in problems if problem.id in failed]
+        failed = {t.id: t for t in self.traces(context, trained, seed) if t.mistakes}
+        problems = [problem for problem in self.asked(context) if problem.id in failed]
         return tuple(
             pair
-            for problem, right in zip(problems, self._taught(context, problems, sampling))
+            for problem, right in zip(problems, self._taught(context, problems, seed))
             for pair in outcome_pairs(
                 problem.prompt,
                 [
@@ -165,28 +137,26 @@ class TeacherAgainstOwn:
         )
 
     def _taught(
-        self, context: Context, problems: Sequence[Problem], sampling: SamplingParams
+        self, context: Context, problems: Sequence[Problem], seed: int
     ) -> list[tuple[str, ...]]:
         """The teacher's right responses to each problem."""
         if self.teacher:
             teacher = function(self.teacher, "source.teacher")(context)
-            grade = grader(context.verifier, context.task)
-            return [trace.right for trace in collect(teacher, grade, problems, sampling)]
+            traces = collect(teacher, grade_of(context), problems, self.sampling(seed))
+            return [trace.right for trace in traces]
         futures = [context.verifier.submit(context.task, p, p.solution or "") for p in problems]
         verdicts = [future.result() for future in futures]
         return [(p.solution,) if v.correct is True else () for p, v in zip(problems, verdicts)]
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledSteps:
+class SampledSteps(OwnAnswers):
     """Step-DPO's pairs with the task as judge (arXiv 2406.18629).
 
     Of a wrong response the first wrong step is the rejected one; the policy goes on from the
     steps before it, and the first steps of what then reaches the right answer are chosen.
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of sampling.
       corrections: continuations sampled from the prefix of a wrong response.
       separator: ends a step.
       step_word: where it is given, steps begin with it and their number instead: ``Step 1:``.
@@ -196,11 +166,6 @@ class SampledSteps:
         keywords; empty for the policy itself.
     """
 
-    split: str = "train"
-    problems: int = 2_000
-    n: int = 8
-    temperature: float = 1.0
-    max_tokens: int = 32
     corrections: int = 8
     separator: str = "\n"
     step_word: str = ""
@@ -212,8 +177,7 @@ class SampledSteps:
         """ValueError unless the problems are there, prompts and responses fit the context."""
         # A continuation may be as long as the response whose prefix it follows.
         check_problems(context, self.split, self.problems, 2 * self.max_tokens)
-        for n in (self.n, self.corrections):
-            SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=n)
+        self._corrections(seed=0)
         problem = context.task.problem(self.split, 0)
         context.task.step_labels(problem, problem.solution or "")
         for name, least in (("mistakes", 1), ("most", 0)):
@@ -228,21 +192,20 @@ class SampledSteps:
 
     def traces(self, context: Context, trained: dict, seed: int) -> list[Trace]:
         """The corrected mistakes that the pairs are made of."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        own = LocalGenerator(context.sampler(trained), context.tokenizer)
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
-        )
+        problems = self.asked(context)
         steps = Numbered(self.step_word) if self.step_word else Separated(self.separator)
-        grade = grader(context.verifier, context.task)
-        found = collect(own, grade, problems, sampling)
+        found = super().traces(context, trained, seed)
         found = locate(ExactJudge(context.task), steps, problems, found, self.mistakes)
-        # Another seed than that of the responses: the same draws would make the same mistake.
-        again = dataclasses.replace(sampling, n=self.corrections, seed=seed + 1)
-        writer = own
         if self.corrector:
             writer = function(self.corrector, "source.corrector")(context)
-        return rectify(writer, grade, steps, problems, found, again)
+        else:
+            writer = own_generator(context, trained)
+        again = self._corrections(seed)
+        return rectify(writer, grade_of(context), steps, problems, found, again)
+
+    def _corrections(self, seed: int) -> SamplingParams:
+        # Another seed than that of the responses: the same draws would make the same mistake.
+        return dataclasses.replace(self.sampling(seed + 1), n=self.corrections)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,21 +219,3 @@ class CorrectedWholes(SampledSteps):
     def pairs(self, context: Context, trained: dict, seed: int) -> tuple[Pair, ...]:
         """Up to ``most`` pairs of each problem."""
         return whole_pairs(self.traces(context, trained, seed), self.most)
-
-
-def check_problems(context: Context, split: str, problems: int, tokens: int) -> None:
-    """ValueError unless the problems are there and prompts and responses fit the context."""
-    if context.tooling.toolbox is not None:
-        raise ValueError("responses with calls of tools make no pairs of text; leave tools out")
-    size = context.task.size(split)
-    if not 1 <= problems <= size:
-        raise ValueError(f"source.problems is {problems}; {split!r} has {size}")
-    longest = max(
-        len(context.tokenizer.encode_prompt(context.task.problem(split, index).prompt))
-        for index in range(min(problems, 1_000))
-    )
-    if longest + tokens > context.model.max_position:
-        raise ValueError(
-            f"prompts of {longest} and responses of up to {tokens} tokens exceed the context of "
-            f"{context.model.max_position}; lower source.max_tokens"
-        )

@@ -35,14 +35,13 @@ from reasoning_jax.shapes import bucket
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.responses import (
     Rows,
-    build_source,
     check_loss,
     check_responses,
     learn,
     response_update,
     responses_block,
+    rows_of_source,
     side_logprobs,
-    stored,
 )
 from reasoning_jax.stages.stage import Stage
 
@@ -79,11 +78,6 @@ def run(stage: Stage, params: dict | None) -> dict:
     context, block = stage.context, stage.config
     model, pair_loss = context.transformer(), function(block.loss, "loss")
 
-    def build(round: int, trained: dict) -> Rows:
-        seed = stage.seed(0) if round == 0 else stage.seed(0, round)
-        make = lambda: build_source(block).pairs(context, trained, seed)  # noqa: E731
-        return _rows(context, block, stored(stage, round, make, read_pairs, write_pairs))
-
     def forward(params: dict, rows: Rows) -> tuple[jax.Array, jax.Array, PairLogprobs]:
         pair, balance = _pair_logprobs(model, params, rows)
         return pair_loss(pair), balance, pair
@@ -105,6 +99,7 @@ def run(stage: Stage, params: dict | None) -> dict:
         )
         return lambda state, rows: step(state, rows, context.frozen)
 
+    build = rows_of_source(stage, "pairs", read_pairs, write_pairs, _rows)
     return learn(stage, params, block.pairs, build, score, update)
 
 

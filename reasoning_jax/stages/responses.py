@@ -5,6 +5,7 @@ so many steps from the policy as it is then, scored by the reference policy and 
 reference is the policy the stage begins with.
 """
 
+import functools
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -125,6 +126,26 @@ def stored(stage: Stage, round: int, make: Callable[[], tuple], read: Callable, 
         path.parent.mkdir(exist_ok=True)
         write(path, made)
     return made
+
+
+def rows_of_source(
+    stage: Stage, ask: str, read: Callable, write: Callable, rows: Callable[..., Rows]
+) -> Callable[[int, dict], Rows]:
+    """``build`` of ``learn``: what the block's source gives to each round, stored, as rows.
+
+    Args:
+      ask: method of the source, (context, policy, seed) -> entries.
+      read, write: of a file of entries.
+      rows: (context, block, entries) -> rows.
+    """
+    context, block = stage.context, stage.config
+
+    def build(round: int, trained: dict) -> Rows:
+        seed = stage.seed(0) if round == 0 else stage.seed(0, round)
+        make = functools.partial(getattr(build_source(block), ask), context, trained, seed)
+        return rows(context, block, stored(stage, round, make, read, write))
+
+    return build
 
 
 def side_logprobs(

@@ -23,14 +23,13 @@ from reasoning_jax.shapes import bucket
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.preference import beta_of
 from reasoning_jax.stages.responses import (
-    build_source,
     check_loss,
     check_responses,
     learn,
     response_update,
     responses_block,
+    rows_of_source,
     side_logprobs,
-    stored,
 )
 from reasoning_jax.stages.stage import Stage
 
@@ -59,11 +58,6 @@ def run(stage: Stage, params: dict | None) -> dict:
     context, block = stage.context, stage.config
     model, loss = context.transformer(), function(block.loss, "loss")
 
-    def build(round: int, trained: dict) -> ScoredBatch:
-        seed = stage.seed(0) if round == 0 else stage.seed(0, round)
-        make = lambda: build_source(block).scored(context, trained, seed)  # noqa: E731
-        return _rows(context, block, stored(stage, round, make, read_scored, write_scored))
-
     def score(params: dict, rows: ScoredBatch) -> jax.Array:
         logprobs, _ = side_logprobs(model, params, rows.tokens, rows.lengths, rows.mask)
         return response_logprobs(logprobs, rows.mask)
@@ -83,10 +77,11 @@ def run(stage: Stage, params: dict | None) -> dict:
         )
         return lambda state, rows: step(state, rows, context.frozen)
 
+    build = rows_of_source(stage, "scored", read_scored, write_scored, scored_rows)
     return learn(stage, params, block.prompts, build, score, update)
 
 
-def _rows(context: Context, block: ConfigDict, entries: tuple[Scored, ...]) -> ScoredBatch:
+def scored_rows(context: Context, block: ConfigDict, entries: tuple[Scored, ...]) -> ScoredBatch:
     """All responses as NumPy arrays of one width."""
     groups = [
         [

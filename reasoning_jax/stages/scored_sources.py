@@ -3,12 +3,9 @@
 import dataclasses
 from typing import Protocol
 
-from reasoning_jax.generators import LocalGenerator, Request
 from reasoning_jax.preference.pairs import Scored, encode_context, read_scored
-from reasoning_jax.preference.pipeline import grader
-from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.pair_sources import check_problems
+from reasoning_jax.stages.own_answers import OwnAnswers
 
 
 class ScoredSource(Protocol):
@@ -46,42 +43,27 @@ class ScoredFile:
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledScored:
+class SampledScored(OwnAnswers):
     """The policy's own responses, of score 1 where their answer is right and 0 where it is wrong.
 
     Problems whose responses are all of one kind take no part.
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of sampling.
       most: distinct responses to one problem, the first ones, at least one of each kind.
     """
 
-    split: str = "train"
-    problems: int = 2_000
-    n: int = 8
-    temperature: float = 1.0
-    max_tokens: int = 32
     most: int = 4
 
     def validate(self, context: Context) -> None:
-        """ValueError unless the problems are there and prompts and responses fit the context."""
-        check_problems(context, self.split, self.problems, self.max_tokens)
-        SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
+        """ValueError unless problems can be asked and several responses compared."""
+        super().validate(context)
         if self.most < 2:
             raise ValueError(f"source.most is {self.most}; at least 2 responses are compared")
 
     def scored(self, context: Context, trained: dict, seed: int) -> tuple[Scored, ...]:
         """The problems with right and wrong responses."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
-        )
-        own = LocalGenerator(context.sampler(trained), context.tokenizer)
-        requests = [Request(problem.prompt, key=key) for key, problem in enumerate(problems)]
-        grade = grader(context.verifier, context.task)
         found = []
-        for problem, row in zip(problems, grade(problems, own.stream(requests, sampling))):
+        for problem, row in self.graded(context, trained, seed):
             scores = {
                 out.text: float(verdict.correct)
                 for out, verdict in row

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Protocol
 
-from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import (
     Single,
     encode_context,
@@ -11,10 +10,8 @@ from reasoning_jax.preference.pairs import (
     read_singles,
     unpaired,
 )
-from reasoning_jax.preference.pipeline import collect, grader
-from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.pair_sources import check_problems
+from reasoning_jax.stages.own_answers import OwnAnswers
 
 
 class SingleSource(Protocol):
@@ -65,39 +62,25 @@ class PairFileApart:
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledSingles:
+class SampledSingles(OwnAnswers):
     """The policy's own responses, good where their answer is right.
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of sampling.
       most: responses of one kind to one problem; 0 is all.
     """
 
-    split: str = "train"
-    problems: int = 2_000
-    n: int = 8
-    temperature: float = 1.0
-    max_tokens: int = 32
     most: int = 1
 
     def validate(self, context: Context) -> None:
-        """ValueError unless the problems are there and prompts and responses fit the context."""
-        check_problems(context, self.split, self.problems, self.max_tokens)
-        SamplingParams(max_tokens=self.max_tokens, temperature=self.temperature, n=self.n)
+        """ValueError unless problems can be asked."""
+        super().validate(context)
         if self.most < 0:
             raise ValueError(f"source.most is {self.most}; 0 is all")
 
     def singles(self, context: Context, trained: dict, seed: int) -> tuple[Single, ...]:
         """Up to ``most`` right and as many wrong responses to each problem."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens, temperature=self.temperature, n=self.n, seed=seed
-        )
-        own = LocalGenerator(context.sampler(trained), context.tokenizer)
-        traces = collect(own, grader(context.verifier, context.task), problems, sampling)
         found = []
-        for trace in traces:
+        for trace in self.traces(context, trained, seed):
             kinds = ((True, trace.right), (False, [m.response for m in trace.mistakes]))
             for desirable, texts in kinds:
                 for text in texts[: self.most] if self.most else texts:

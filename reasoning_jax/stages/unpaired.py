@@ -32,14 +32,13 @@ from reasoning_jax.shapes import bucket
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.preference import beta_of
 from reasoning_jax.stages.responses import (
-    build_source,
     check_loss,
     check_responses,
     learn,
     response_update,
     responses_block,
+    rows_of_source,
     side_logprobs,
-    stored,
 )
 from reasoning_jax.stages.stage import Stage
 
@@ -68,11 +67,6 @@ def run(stage: Stage, params: dict | None) -> dict:
     """Trains from ``params``; returns the trained parameters."""
     context, block = stage.context, stage.config
     model, loss = context.transformer(), function(block.loss, "loss")
-
-    def build(round: int, trained: dict) -> SingleBatch:
-        seed = stage.seed(0) if round == 0 else stage.seed(0, round)
-        make = lambda: build_source(block).singles(context, trained, seed)  # noqa: E731
-        return _rows(context, block, stored(stage, round, make, read_singles, write_singles))
 
     def score(params: dict, rows: SingleBatch) -> jax.Array:
         logprobs, _ = side_logprobs(model, params, rows.tokens, rows.lengths, rows.mask)
@@ -105,6 +99,7 @@ def run(stage: Stage, params: dict | None) -> dict:
 
         return advance
 
+    build = rows_of_source(stage, "singles", read_singles, write_singles, _rows)
     return learn(stage, params, block.responses, build, score, update)
 
 
