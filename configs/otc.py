@@ -3,15 +3,17 @@
 Task: chains of three operations on digits, some of which a small model works out itself, while
 products of products it cannot. Its teacher flips a coin at every step: call, or state the result.
 GRPO on right answers leaves open what to do where both ways lead there; OTC multiplies the reward
-of a right answer by how near its calls are to the fewest of a right answer in its group.
+of a right answer by how near its calls are to the fewest of a right answer.
 
   python -m launch.train --config=configs/otc.py:VARIANT --workdir=DIR
   python -m launch.study --study=configs/studies/otc.py --out=DIR
 
-Variants, after a colon: otc (OTC-GRPO), few_calls (the factor of OTC-PPO, which knows no group,
-under GRPO's advantage), grpo (to compare with); ``small`` instead or behind is for continuous
-integration. The smoothing c is the limit of calls, 4, as we remember the paper. The paper: a third
-of the calls at the same accuracy. Figures: docs/systems/otc.md.
+Variants, after a colon: otc (OTC-GRPO, against the fewest calls of a right answer to the problem so
+far), otc_group (against those of the group alone), few_calls (the factor of OTC-PPO, which knows no
+group, under GRPO's advantage), grpo (to compare with); ``small`` instead or behind is for
+continuous integration. RL sees 480 problems four times, so that there is a past to compare with.
+The smoothing c is the limit of calls, 4, as we remember the paper. The paper: a third of the calls
+at the same accuracy. Figures: docs/systems/otc.md.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +23,8 @@ from configs.chains import split_variant
 from reasoning_jax.stages.blocks import named
 
 SHAPERS = {
-    "otc": (named("reasoning_jax.rl.shapers.otc", smoothing=4.0),),
+    "otc": (named("reasoning_jax.rl.shapers.otc_running", smoothing=4.0),),
+    "otc_group": (named("reasoning_jax.rl.shapers.otc", smoothing=4.0),),
     "few_calls": (named("reasoning_jax.rl.shapers.otc_few_calls", smoothing=4.0),),
     "grpo": (),
 }
@@ -34,6 +37,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.name, config.header = f"otc:{variant or chosen}", __doc__
     config.task_options.way = "mixed"
     config.rl.shapers = SHAPERS[chosen]
+    config.rl.problems = 96 if small else 480
     # Fewer calls may cost accuracy: that is part of the question, so nothing stops it.
     config.rl.guard.slack = 1.0
     config.rl.guard.patience = 1_000

@@ -4,9 +4,11 @@ python -m launch.convert_hf --from=HF_FOLDER --to=DIR
 python -m launch.convert_hf --from=DIR --to=HF_FOLDER --dtype=bfloat16
 python -m launch.convert_hf --from=HF_FOLDER --to=DIR --format=hf --shard_gb=2
 python -m launch.convert_hf --from=HF_FOLDER --to=DIR --format=hf --adapter=PEFT_FOLDER
+python -m launch.convert_hf --from=WORKDIR/kept/rm --to=DIR --dtype=bfloat16
 
 Ours holds config.json, the parameters in params/, and the tokenizer; every script takes it where
-it takes a Hugging Face folder, and each process of a job reads only its own shards.
+it takes a Hugging Face folder, and each process of a job reads only its own shards. A reward model,
+or a critic, stays in Hugging Face's layout.
 """
 
 import os
@@ -34,33 +36,61 @@ def main(_: list[str]) -> None:
     """Loads, saves, copies the companions, reports."""
     import jax.numpy as jnp
 
-    from reasoning_jax.models import count_params, save_hf, save_orbax
+    from reasoning_jax.models import count_params, is_reward_model
     from reasoning_jax.models.companions import copy_companions
     from reasoning_jax.models.hf import CONFIG, TOKEN_IDS, replacing
     from reasoning_jax.models.orbax import is_orbax
     from reasoning_jax.models.stored import read_json
-    from reasoning_jax.stages.exported import load_merged, model_folder
+    from reasoning_jax.stages.exported import model_folder
 
     began = time.perf_counter()
     source, target = model_folder(FROM.value), pathlib.Path(TO.value)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} exists and is not an empty folder; give another to --to")
-    layout = FORMAT.value or ("hf" if is_orbax(source) else "orbax")
+    to_reward = not is_orbax(source) and is_reward_model(source)
+    layout = FORMAT.value or ("hf" if to_reward or is_orbax(source) else "orbax")
     dtype = DTYPE.value and jnp.dtype(DTYPE.value)
-    config, params = load_merged(source, dtype=dtype, adapter=ADAPTER.value)
     ids = {key: value for key, value in read_json(source / CONFIG).items() if key in TOKEN_IDS}
     with replacing(target) as fresh:
-        if layout == "hf":
-            shard_bytes = round(SHARD_GB.value * 1e9)
-            save_hf(fresh, config, params, max_shard_bytes=shard_bytes, token_ids=ids)
-        else:
-            save_orbax(fresh, config, params, token_ids=ids)
+        convert = _reward_model if to_reward else _language_model
+        params = convert(source, fresh, layout, dtype, ids)
         copy_companions(source, fresh)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(
         f"{target}: {layout}, {count_params(params):,} parameters, {size / 1e9:.3f} GB, "
         f"{time.perf_counter() - began:.1f} s"
     )
+
+
+def _language_model(source, target, layout, dtype, ids) -> dict:
+    """Writes what ``source`` holds to ``target``; its parameters."""
+    from reasoning_jax.models import save_hf, save_orbax
+    from reasoning_jax.stages.exported import load_merged
+
+    config, params = load_merged(source, dtype=dtype, adapter=ADAPTER.value)
+    if layout == "hf":
+        save_hf(target, config, params, max_shard_bytes=_shard_bytes(), token_ids=ids)
+    else:
+        save_orbax(target, config, params, token_ids=ids)
+    return params
+
+
+def _reward_model(source, target, layout, dtype, ids) -> dict:
+    """The same for a decoder with a linear head."""
+    from reasoning_jax.models import load_reward_model, save_reward_model
+
+    if layout != "hf" or ADAPTER.value:
+        raise ValueError(
+            f"{source} holds a reward model, which stays in Hugging Face's layout and takes no "
+            "adapter; leave out --format and --adapter"
+        )
+    config, params, head = load_reward_model(source, dtype=dtype)
+    save_reward_model(target, config, params, head, token_ids=ids, max_shard_bytes=_shard_bytes())
+    return {"decoder": params, "head": head}
+
+
+def _shard_bytes() -> int:
+    return round(SHARD_GB.value * 1e9)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ class Rollouts:
       greedy_rewards: [B] float32 reward of the greedy answer to the row's prompt, or None.
       model_rewards: [B] float32 score of the row by a reward model, or None.
       tool_calls: [B] int32 calls of tools, or None.
+      fewest_calls: [B] int32 calls of the right answer with the fewest of them that there has been
+        to the row's prompt, in this batch or before; -1 where there is none, or None.
       extracted: [B] bool, an answer could be read, or None.
       clusters: [B] int32, equal for rows of a group whose answers are the same, or None.
     """
@@ -63,6 +65,7 @@ class Rollouts:
     greedy_rewards: jax.Array | None = None
     model_rewards: jax.Array | None = None
     tool_calls: jax.Array | None = None
+    fewest_calls: jax.Array | None = None
     extracted: jax.Array | None = None
     clusters: jax.Array | None = None
 

@@ -1,4 +1,4 @@
-"""An online process reward model against outcomes alone, at the same completions.
+"""An online process reward model against a frozen one and outcomes alone, at equal completions.
 
 python -m launch.study --study=configs/studies/prime.py --out=DIR
 """

@@ -2,7 +2,11 @@
 
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig, RopeScaling
 from reasoning_jax.models.hf import load_hf, save_hf
-from reasoning_jax.models.hf_reward import load_reward_model, save_reward_model
+from reasoning_jax.models.hf_reward import (
+    is_reward_model,
+    load_reward_model,
+    save_reward_model,
+)
 from reasoning_jax.models.logprobs import (
     TokenScores,
     score_logits,
@@ -44,6 +48,7 @@ __all__ = [
     "count_params",
     "init_lora",
     "init_params",
+    "is_reward_model",
     "load_hf",
     "load_model",
     "load_orbax",

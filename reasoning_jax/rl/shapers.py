@@ -53,6 +53,23 @@ def otc(rollouts: Rollouts, *, scale: float = 1.0, smoothing: float = 1.0) -> Ro
     return rollouts.replace(rewards=shaped)
 
 
+def otc_running(rollouts: Rollouts, *, scale: float = 1.0, smoothing: float = 1.0) -> Rollouts:
+    """OTC-GRPO's reward against the fewest calls of the problem so far (arXiv 2504.14870).
+
+    The optimum is a minimum over epochs, not of one group, whose luck is often worse.
+    """
+    require(rollouts, "otc_running", "tool_calls", "fewest_calls")
+    shaped = rewards.otc_against(
+        rollouts.tool_calls,
+        rollouts.correct,
+        rollouts.fewest_calls,
+        rollouts.row_mask,
+        scale=scale,
+        smoothing=smoothing,
+    )
+    return rollouts.replace(rewards=shaped)
+
+
 def otc_few_calls(rollouts: Rollouts, *, smoothing: float = 1.0) -> Rollouts:
     """The reward times OTC-PPO's cos(m π / (2m + c)) of m calls (arXiv 2504.14870)."""
     require(rollouts, "otc_few_calls", "tool_calls")

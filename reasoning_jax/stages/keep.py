@@ -10,6 +10,8 @@ from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.stage import Stage
 
 KEPT = "kept"
+# Stages that keep a model under their name, or under their name and a learner's.
+KEEPERS = tuple(f"reasoning_jax.stages.{name}" for name in ("keep", "reward_model", "rl"))
 
 
 def default_config() -> ConfigDict:
@@ -37,3 +39,14 @@ def run(stage: Stage, params: dict) -> dict:
 def kept_folder(context: Context, name: str) -> pathlib.Path:
     """Where the stage of that name keeps its parameters."""
     return pathlib.Path(context.workdir) / KEPT / name
+
+
+def was_kept(context: Context, name: str) -> bool:
+    """Whether a stage of the run keeps a model under that name, such as ``rm`` or ``rl.critic``."""
+    config, stage = context.config, name.partition(".")[0]
+    return "/" not in name and stage in config.stages and config[stage].stage in KEEPERS
+
+
+def source_folder(context: Context, name: str) -> pathlib.Path:
+    """The folder of what a stage of the run keeps under a name, else the folder of that name."""
+    return kept_folder(context, name) if was_kept(context, name) else pathlib.Path(name)

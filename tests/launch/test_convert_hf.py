@@ -15,14 +15,17 @@ from reasoning_jax.models import (
     init_lora,
     init_params,
     load_hf,
+    load_reward_model,
     merge,
     preset,
     save_hf,
     save_peft,
+    save_reward_model,
 )
+from reasoning_jax.models.heads import init_head
 from reasoning_jax.parallel import make_mesh
 from reasoning_jax.stages.exported import load_exported
-from reasoning_jax.text import load_chat_template, train_bpe
+from reasoning_jax.text import CharTokenizer, load_chat_template, load_tokenizer, train_bpe
 
 COMPANIONS = ("tokenizer.json", "tokenizer_config.json", "generation_config.json")
 MODELS = {
@@ -137,3 +140,21 @@ def test_an_adapter_is_merged(source, tmp_path):
         jax.tree.leaves(merged), jax.tree.leaves(merge(base, adapters, lora.scale))
     ):
         np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_reward_model_keeps_its_head(tmp_path):
+    tokenizer = CharTokenizer("0123456789+=")
+    config = preset("nano", tokenizer.vocab_size, {})
+    params = init_params(config, jax.random.key(0))
+    head = init_head(jax.random.key(1), config.d_model) | {"bias": jnp.ones(1)}
+    save_reward_model(tmp_path / "rm", config, params, head)
+    tokenizer.save(tmp_path / "rm")
+    report = convert(tmp_path / "rm", tmp_path / "half", "--dtype=bfloat16")
+    assert report.startswith(f"{tmp_path / 'half'}: hf")
+    _, _, again = load_reward_model(tmp_path / "half", dtype=None)
+    np.testing.assert_array_equal(again["kernel"], head["kernel"].astype(jnp.bfloat16))
+    assert again["bias"].tolist() == [1]
+    assert load_tokenizer(tmp_path / "half").vocab_size == tokenizer.vocab_size
+    report = convert(tmp_path / "rm", tmp_path / "ours", "--format=orbax", code=1)
+    assert "stays in Hugging Face's layout" in report and not (tmp_path / "ours").exists()

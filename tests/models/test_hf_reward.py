@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from reasoning_jax.models import Transformer, load_hf, param_shardings
-from reasoning_jax.models.heads import init_head, row_logits
+from reasoning_jax.models.heads import init_head, row_logits, token_values
 from reasoning_jax.models.hf_reward import load_reward_model, save_reward_model
 from reasoning_jax.parallel.mesh import make_mesh
 
@@ -73,6 +73,17 @@ def test_a_language_model_becomes_a_reward_model(hub_model, tmp_path):
     assert "head" in params and "head" not in again
 
 
+def test_a_head_with_a_bias_is_that_of_tokens(reward_folder, tmp_path):
+    config, params, head = load_reward_model(reward_folder)
+    head = head | {"bias": np.arange(3, dtype=np.float32)}
+    save_reward_model(tmp_path / "out", config, params, head)
+    data = json.loads((tmp_path / "out/config.json").read_text())
+    assert data["architectures"] == ["LlamaForTokenClassification"]
+    _, again, again_head = load_reward_model(tmp_path / "out", make_mesh(2, 2, 2))
+    jax.tree.map(np.testing.assert_array_equal, (again, again_head), (params, head))
+    assert again_head["bias"].sharding.is_fully_replicated
+
+
 def test_over_a_mesh_the_head_is_whole_on_every_device(reward_folder):
     mesh = make_mesh(2, 2, 2)
     config, params, head = load_reward_model(reward_folder, mesh)
@@ -89,11 +100,25 @@ def test_other_folders_are_refused(hub_folder, reward_folder, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"config\.json"):
         load_reward_model(tmp_path)
     config, params, head = load_reward_model(reward_folder)
-    with pytest.raises(ValueError, match="no bias"):
-        save_reward_model(tmp_path / "out", config, params, head | {"bias": jnp.zeros(3)})
     with pytest.raises(ValueError, match=r"'kernel'.*\(15, 3\), expected \(16, 3\)"):
         save_reward_model(tmp_path / "out", config, params, {"kernel": head["kernel"][:15]})
     assert not pathlib.Path(tmp_path / "out").exists()
+
+
+@pytest.mark.parity
+def test_values_of_tokens_equal_those_of_transformers(hub_model, tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config, params = hub_model("qwen2")
+    head = init_head(jax.random.key(0), config.d_model) | {"bias": np.array([0.5], np.float32)}
+    save_reward_model(tmp_path, config, params, head)
+    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, 6))
+    model = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        expected = model(torch.tensor(tokens)).logits.numpy()[:, :, 0]
+    config, params, head = load_reward_model(tmp_path)
+    hidden = Transformer(config).apply({"params": params}, tokens, method="hidden")
+    np.testing.assert_allclose(token_values(head, hidden), expected, atol=1e-5)
 
 
 @pytest.mark.parity

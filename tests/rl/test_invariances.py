@@ -59,6 +59,7 @@ SHAPED_ADVANTAGES = {
     "tulu": shaped(rl.shapers.verified_and_finished, rl.advantages.rloo, right=3.0, unfinished=-1),
     "reft": shaped(rl.shapers.graded, rl.advantages.rloo, partial=0.3),
     "otc": shaped(rl.shapers.otc, rl.advantages.dr_grpo),
+    "otc_running": shaped(rl.shapers.otc_running, rl.advantages.dr_grpo),
     "otc_ppo": shaped(rl.shapers.otc_few_calls, rl.advantages.dr_grpo),
     "empo": shaped(rl.shapers.cluster_share, rl.advantages.dr_grpo),
     "qwen_math": shaped(rl.shapers.shaped_by_verdict, rl.advantages.dr_grpo),
@@ -187,6 +188,7 @@ def make_batch(dtype=jnp.float32) -> tuple[Rollouts, jax.Array]:
         greedy_rewards=jnp.asarray(rewards / 3 + 0.2, dtype),
         model_rewards=floats(ROWS),
         tool_calls=jnp.asarray(random.integers(0, 4, ROWS), jnp.int32),
+        fewest_calls=jnp.asarray(random.integers(0, 3, ROWS), jnp.int32),
         extracted=jnp.asarray(random.random(ROWS) < 0.7),
         clusters=jnp.asarray(random.integers(0, 3, ROWS), jnp.int32),
     )
@@ -222,6 +224,7 @@ def poison(rollouts, logprobs, value):
         greedy_rewards=jnp.where(out, value, rollouts.greedy_rewards),
         model_rewards=jnp.where(out, value, rollouts.model_rewards),
         tool_calls=jnp.where(out, 0, rollouts.tool_calls),
+        fewest_calls=jnp.where(out, -1, rollouts.fewest_calls),
         clusters=jnp.where(out, 1, rollouts.clusters),
         extracted=rollouts.extracted | out,
         finished=rollouts.finished & ~out,

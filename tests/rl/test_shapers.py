@@ -22,6 +22,7 @@ def rollouts(make_rollouts):
         row_mask=jnp.array([True, True, True, False]),
         finished=jnp.array([True, True, False, False]),
         tool_calls=jnp.array([1, 0, 2, 5]),
+        fewest_calls=jnp.array([0, 0, 2, -1]),
         extracted=jnp.array([True, True, True, False]),
         clusters=jnp.array([0, 1, 0, 0]),
         model_rewards=jnp.array([0.0, 2.0, -2.0, NAN]),
@@ -46,6 +47,8 @@ def test_rewards_by_hand(rollouts):
     check(shapers.graded(rollouts), [1, 0.1, 1])
     # n = 1: sin(π/2), 0, sin(2π/3)
     check(shapers.otc(rollouts), [1, 0, np.sqrt(3) / 2])
+    # n = 0: cos(π / 3); wrong; n = 2: sin(π / 2)
+    check(shapers.otc_running(rollouts), [0.5, 0, 1])
     # cos(π / 3), and cos(2π / 5) of two calls
     check(shapers.otc_few_calls(rollouts), [0.5, 0, np.cos(0.4 * np.pi)])
     check(shapers.cluster_share(rollouts), [2 / 3, 1 / 3, 2 / 3])
@@ -81,6 +84,7 @@ def test_kl_in_the_reward_is_that_of_ppo(rollouts):
     [
         (shapers.graded, "extracted"),
         (shapers.otc, "tool_calls"),
+        (shapers.otc_running, "tool_calls"),
         (shapers.otc_few_calls, "tool_calls"),
         (shapers.cluster_share, "clusters"),
         (shapers.shaped_by_verdict, "model_rewards"),

@@ -13,6 +13,7 @@ from reasoning_jax.rl.rewards.otc import (
     fewest_calls,
     optimal_calls,
     otc,
+    otc_against,
     tool_productivity,
 )
 from reasoning_jax.rl.rewards.overwrite import overwrite
@@ -31,6 +32,7 @@ __all__ = [
     "graded",
     "optimal_calls",
     "otc",
+    "otc_against",
     "overwrite",
     "pessimistic_scores",
     "r1_style",

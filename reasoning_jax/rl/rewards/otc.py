@@ -53,11 +53,24 @@ def otc(
     scale: float = 1.0,
     smoothing: float = 1.0,
 ) -> jax.Array:
-    """scale · ``optimal_calls`` against the group's ``fewest_calls`` where right, else 0; [B].
+    """``otc_against`` the group's ``fewest_calls``; [B]."""
+    optimum = fewest_calls(calls, correct, group_ids, row_mask)
+    return otc_against(calls, correct, optimum, row_mask, scale=scale, smoothing=smoothing)
+
+
+def otc_against(
+    calls: jax.Array,
+    correct: jax.Array,
+    optimum: jax.Array,
+    row_mask: jax.Array,
+    *,
+    scale: float = 1.0,
+    smoothing: float = 1.0,
+) -> jax.Array:
+    """scale · ``optimal_calls`` where right, else 0; [B].
 
     The product, not a sum: a sum pays for leaving tools away without being right.
     """
-    optimum = fewest_calls(calls, correct, group_ids, row_mask)
     earned = scale * optimal_calls(calls, optimum, smoothing=smoothing)
     return jnp.where(row_mask & (correct == 1), earned, 0)
 

@@ -10,9 +10,10 @@ from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import build_optimizer, check_context, check_rows
 from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.headed import check_reward_model, check_start
 from reasoning_jax.stages.rl.fields import LEARNT, abstract_rollouts, asked_fields
 from reasoning_jax.stages.rl.functions import Functions, build_functions, moves, selects
-from reasoning_jax.stages.rl.learners import bound_targets
+from reasoning_jax.stages.rl.learners import LEARNERS, bound_targets, check_kept
 from reasoning_jax.stages.rl.phases import build_phases
 from reasoning_jax.stages.rl.replay import dumps, read_rollouts
 from reasoning_jax.types import Completion, Verdict
@@ -49,7 +50,7 @@ def _validate_phase(context: Context, block: ConfigDict) -> None:
             "group_size 1: this advantage compares the samples of a prompt, of which it needs at "
             "least 2"
         )
-    _check_learners(block, fields)
+    _check_learners(context, block, fields)
     _check_steps(context, block, functions)
     _check_replay(block)
     if block.steps < 1 or block.evaluate_every < 1:
@@ -131,14 +132,21 @@ def teaches_alone(functions: Functions, fields: tuple[str, ...]) -> bool:
     return bool(np.any(functions.advantage(rollouts)))
 
 
-def _check_learners(block: ConfigDict, fields: tuple[str, ...]) -> None:
+def _check_learners(context: Context, block: ConfigDict, fields: tuple[str, ...]) -> None:
     if block.head_start < 0 or (block.head_start and not set(fields) & set(LEARNT)):
         raise ValueError(
             f"head_start is {block.head_start}, but no function asks for what a model beside the "
             "policy fills; leave it 0"
         )
-    for name in ("critic", "implicit", "ranking", "judge"):
+    there = [name for name, (field, _) in LEARNERS.items() if field in fields]
+    check_kept(block.keep, there)
+    for name in LEARNERS:
         build_optimizer(block[name].optimizer)
+    for name in there:
+        if block[name].model:
+            check_start(context, block[name].model)
+            if name != "implicit":
+                check_reward_model(context, block[name].model)
     if "values" in fields:
         shapes = abstract_rollouts(block.prompts * block.group_size, set(fields))
         try:
@@ -154,8 +162,11 @@ def _check_learners(block: ConfigDict, fields: tuple[str, ...]) -> None:
 
 
 def _check_steps(context: Context, block: ConfigDict, functions: Functions) -> None:
-    if block.refill.most < 1:
-        raise ValueError(f"refill.most is {block.refill.most}; it must be at least 1")
+    if block.refill.most < 1 or block.refill.waiting < 0:
+        raise ValueError(
+            f"refill.most is {block.refill.most}, refill.waiting {block.refill.waiting}; they must "
+            "be at least 1 and 0"
+        )
     if functions.steps_of is None:
         return
     problem = context.task.problem(block.split, 0)
@@ -187,6 +198,9 @@ def _check_replay(block: ConfigDict) -> None:
 
 def _check_problems(context: Context, block: ConfigDict) -> None:
     size = context.task.size(block.split)
+    if not 0 <= block.problems <= size:
+        raise ValueError(f"problems {block.problems}: {block.split!r} has {size} (0 is all)")
+    size = block.problems or size
     if size < block.prompts:
         raise ValueError(f"prompts {block.prompts} exceeds the {size} problems of {block.split!r}")
     # Prompts of a generated task are all of one kind; those of files are not.

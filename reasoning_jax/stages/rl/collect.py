@@ -12,8 +12,9 @@ from reasoning_jax.rewards.steps import step_ends
 from reasoning_jax.rl.rewards import cluster_answers
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.shapes import bucket
-from reasoning_jax.stages.rl.fields import GREEDY, HOST, STEPS
+from reasoning_jax.stages.rl.fields import FEWEST, GREEDY, HOST, STEPS
 from reasoning_jax.stages.rl.functions import Functions
+from reasoning_jax.stages.rl.memory import Memory
 from reasoning_jax.stages.rl.refill import refilled
 from reasoning_jax.stages.rollouts import collate
 from reasoning_jax.stages.stage import Stage
@@ -79,6 +80,7 @@ class Collector:
 
     Args:
       batches: gives more problems where those of a step are not enough.
+      memory: of the steps before.
     """
 
     def __init__(
@@ -87,33 +89,46 @@ class Collector:
         functions: Functions,
         fields: tuple[str, ...],
         batches: Iterator[np.ndarray],
+        memory: Memory,
     ):
         self._stage, self._functions, self._fields = stage, functions, fields
-        self._batches = batches
+        self._batches, self._memory = batches, memory
         self._keep = None if functions.refill is None else jax.jit(functions.refill)
 
     def __call__(self, params: dict, indices: np.ndarray, step: int) -> Collected:
         """The completions of the problems ``indices``, or more, by the policy ``params``."""
-        times = collections.Counter()
-        indices = self._admitted(indices)
+        times, asked = collections.Counter(), []
 
         def sample(indices: np.ndarray, turn: int) -> Sampled:
+            indices = self._admitted(indices)
+            asked.extend(indices.tolist())
             return self._sample(params, indices, (step, turn) if turn else (step,), times)
 
         every = sample(indices, 0)
         chosen, metrics = every, {}
         if self._keep is not None:
-            every, chosen, metrics = refilled(
+            refill = self._stage.config.refill
+            every, chosen, surplus, metrics = refilled(
                 every,
-                lambda turn: sample(self._admitted(next(self._batches)), turn),
+                lambda turn: sample(self._following(), turn),
                 lambda sampled: self._keep(self._arrays(sampled)),
-                most=self._stage.config.refill.most,
+                most=refill.most,
                 step=step,
             )
+            waiting = [*self._memory.waiting, *(asked[place] for place in surplus)]
+            self._memory.waiting = waiting[: refill.waiting]
         completions = [out for outs in every.completions for out in outs]
         tokens = sum(len(out.tokens) for out in completions)
         metrics = _metrics(every) | metrics | {f"time/{k}": v for k, v in times.items()}
         return Collected(chosen, self._arrays(chosen), metrics, tokens)
+
+    def _following(self) -> np.ndarray:
+        """The problems of another batch, those that wait first."""
+        memory, wanted = self._memory, self._stage.config.prompts
+        if len(memory.waiting) < wanted:
+            memory.waiting += next(self._batches).tolist()
+        following, memory.waiting = memory.waiting[:wanted], memory.waiting[wanted:]
+        return np.array(following)
 
     def _admitted(self, indices: np.ndarray) -> np.ndarray:
         """As many problems that may be taken, of these and those that follow."""
@@ -165,6 +180,9 @@ class Collector:
             rows = self._parts(problems, greedy_pending.completions, of_greedy)
             greedy = [reward.total(row[0]) for row in rows]
         times["verify"] += time.monotonic() - started
+        if FEWEST in self._fields:
+            for problem, outs, row in zip(problems, completions, verdicts):
+                self._memory.see_calls(problem.id, zip(outs, row))
         return Sampled(problems, prompts, completions, verdicts, parts, rewards, greedy)
 
     def _parts(self, problems, completions, verdicts) -> list[list[dict[str, float | None]]]:
@@ -178,6 +196,14 @@ class Collector:
         rollouts = collate(sampled.prompts, sampled.completions, sampled.verdicts, sampled.rewards)
         fields = host_fields(sampled.completions, sampled.verdicts)
         rollouts = rollouts.replace(**{k: fields[k] for k in HOST if k in self._fields})
+        if FEWEST in self._fields:
+            known = self._memory.fewest_calls
+            fewest = [
+                known.get(p.id, -1)
+                for p, outs in zip(sampled.problems, sampled.completions)
+                for _ in outs
+            ]
+            rollouts = rollouts.replace(fewest_calls=np.array(fewest, np.int32))
         if GREEDY in self._fields:
             rollouts = with_greedy(rollouts, sampled.greedy)
         if set(STEPS) & set(self._fields):

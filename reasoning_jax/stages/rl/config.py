@@ -10,6 +10,7 @@ def default_config() -> ConfigDict:
     block = ConfigDict()
     block.stage = "reasoning_jax.stages.rl"
     block.split = "train"
+    block.problems = 0  # the first so many of the split; 0 is all
     block.prompts = 32  # problems per step
     # problem -> bool, those to take (reasoning_jax.stages.rl.admit); others are passed over
     block.admit = named("")
@@ -23,8 +24,9 @@ def default_config() -> ConfigDict:
     # for steps: reasoning_jax.rewards.steps.correct_steps
     block.steps_of = named("")
     # Dynamic sampling: batches of problems are sampled until so many groups have a row that the
-    # filter `keep` keeps (reasoning_jax.rl.nonzero_variance), `most` batches a step.
-    block.refill = ConfigDict({"keep": named(""), "most": 10})
+    # filter `keep` keeps (reasoning_jax.rl.nonzero_variance), `most` batches a step. Of kept groups
+    # too many, so many problems wait to be asked anew in the next batch that fills up (PRIME).
+    block.refill = ConfigDict({"keep": named(""), "most": 10, "waiting": 0})
     # What follows are functions of Rollouts. Fields that they ask for are filled: reference and
     # old log-probabilities, rewards of greedy answers, calls of tools, clusters of answers.
     block.shapers = ()  # Rollouts -> Rollouts with other rewards, in order (rl.shapers)
@@ -52,6 +54,7 @@ def default_config() -> ConfigDict:
     block.implicit = implicit_block()  # fills token_rewards
     block.ranking = ranking_block()  # fills model_rewards
     block.judge = judge_block()  # fills step_scores
+    block.keep = ()  # those of them to keep at the end, in WORKDIR/kept/<stage>.<name>
     block.balance = 0.0  # multiple of the load-balancing loss a mixture's own config asks for
     block.updates = 1  # optimiser updates per pass; 1 is strictly on-policy
     block.passes = 1  # over a batch of completions
@@ -84,35 +87,38 @@ def default_config() -> ConfigDict:
 
 def critic_block() -> ConfigDict:
     """A value model: the policy's architecture with a scalar head."""
-    block = ConfigDict()
+    block = learner_block(peak=1e-3)  # as often as the policy
     # Keywords that are not given here are those of the advantage.
     block.targets = named("reasoning_jax.rl.advantages.value_targets")  # Rollouts -> [B, T]
     # (values, old values, targets, mask) -> [B, T]
     block.loss = named("reasoning_jax.rl.value_loss", clip=0.2)
     block.aggregate = named("reasoning_jax.rl.token_mean")  # mask -> token weights
-    block.optimizer = optimizer_block(peak=1e-3, warmup_steps=5)  # as often as the policy
     return block
 
 
 def implicit_block() -> ConfigDict:
     """PRIME's implicit process reward model: a policy that learns from verdicts, once a step."""
-    block = ConfigDict()
+    block = learner_block(peak=3e-4)
     block.beta = 0.05  # of its log-ratio in the cross-entropy
-    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
     return block
 
 
 def judge_block() -> ConfigDict:
     """A process reward model, a head at ends of steps: it learns their labels once a step."""
-    block = ConfigDict()
-    block.until = 0  # steps after which it is left as it is; 0 is never
-    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
-    return block
+    return learner_block(peak=3e-4)
 
 
 def ranking_block() -> ConfigDict:
     """Qwen2.5-Math's reward model: right above wrong samples of a group, once a step."""
+    return learner_block(peak=3e-4)
+
+
+def learner_block(peak: float) -> ConfigDict:
+    """What all models that learn beside a policy have."""
     block = ConfigDict()
-    block.until = 0  # steps after which it is left as it is; 0 is never
-    block.optimizer = optimizer_block(peak=3e-4, warmup_steps=5)
+    # What it begins as: a model of an earlier stage of this run (reasoning_jax.stages.reward_model)
+    # by its name, or a folder; empty is the policy, with a new head where it has one.
+    block.model = ""
+    block.until = -1  # steps after which it is left as it is; 0 is as it begins, -1 never
+    block.optimizer = optimizer_block(peak=peak, warmup_steps=5)
     return block

@@ -11,6 +11,7 @@ from reasoning_jax.stages.rl.collect import Collector
 from reasoning_jax.stages.rl.fields import asked_fields
 from reasoning_jax.stages.rl.functions import build_functions
 from reasoning_jax.stages.rl.learners import build_learners
+from reasoning_jax.stages.rl.memory import Memory
 from reasoning_jax.stages.rl.phases import Phase
 from reasoning_jax.stages.rl.replay import recorded, replayed
 from reasoning_jax.stages.rl.state import RLState, copied
@@ -32,6 +33,7 @@ def start_of(phases: Sequence[Phase]) -> dict:
         "phase_steps": 0,
         "phase_seen": [],
         "coefficients": _coefficients(phases[0]),
+        "sampling": Memory({}).state(),
     }
 
 
@@ -40,7 +42,7 @@ class Curriculum:
 
     Args:
       reference: trained tree of a reference policy that stays, or None.
-      memory: ``phase``, ``phase_steps``, ``phase_seen`` and ``coefficients`` of ``progress``.
+      memory: of ``progress``, what ``start_of`` gives at first.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Curriculum:
         self._batches, self._reference = batches, reference
         self._number, self._steps = memory["phase"], memory["phase_steps"]
         self._seen, self._coefficients = memory["phase_seen"], memory["coefficients"]
+        self._sampling = Memory(memory.get("sampling", {}))
         self._step: Step | None = None
 
     def __call__(
@@ -94,6 +97,7 @@ class Curriculum:
             "phase_steps": self._steps,
             "phase_seen": self._seen,
             "coefficients": self._coefficients,
+            "sampling": self._sampling.state(),
         }
 
     def _build(self, phase: Phase) -> Step:
@@ -105,7 +109,7 @@ class Curriculum:
         if block.replay:
             collect = replayed(block.replay)
         else:
-            collect = Collector(stage, functions, fields, self._batches)
+            collect = Collector(stage, functions, fields, self._batches, self._sampling)
         if block.dump_every:
             folder = context.workdir / "rollouts" / stage.name
             collect = recorded(collect, folder, block.dump_every)

@@ -14,8 +14,10 @@ from reasoning_jax.rl import MissingField
 from reasoning_jax.stages.rl.functions import Functions, moves
 from reasoning_jax.types import Rollouts
 
-# Always to be had: from completions and verdicts, from another greedy answer, from the model.
+# Always to be had: from completions and verdicts, from those of steps before, from another greedy
+# answer, from the model.
 HOST = ("tool_calls", "extracted", "clusters")
+FEWEST = "fewest_calls"
 GREEDY = "greedy_rewards"
 STEPS = ("step_ends", "step_mask", "step_rewards")
 DEVICE = ("old_logprobs", "ref_logprobs")
@@ -26,6 +28,7 @@ _ROWS = {
     "tool_calls": jnp.int32,
     "extracted": jnp.bool_,
     "clusters": jnp.int32,
+    "fewest_calls": jnp.int32,
     "greedy_rewards": jnp.float32,
     "model_rewards": jnp.float32,
 }
@@ -55,7 +58,7 @@ def asked_fields(functions: Functions, block: ConfigDict) -> tuple[str, ...]:
     Raises:
       ValueError: a function does not fit its place, or reads a field that nothing here fills.
     """
-    of_host = {*HOST, GREEDY, *(STEPS if functions.steps_of is not None else ())}
+    of_host = {*HOST, FEWEST, GREEDY, *(STEPS if functions.steps_of is not None else ())}
     available = {*of_host, *DEVICE, *LEARNT}
     if functions.steps_of is None:
         available -= {"step_scores"}  # a judge learns from labels

@@ -1,4 +1,4 @@
-"""Dynamic sampling (DAPO, arXiv 2503.14476): sampling on until enough groups teach something."""
+"""Sampling on until enough groups teach something: DAPO (arXiv 2503.14476), PRIME (2502.01456)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ def refilled(
     *,
     most: int,
     step: int,
-) -> tuple["Sampled", "Sampled", dict[str, float]]:
+) -> tuple["Sampled", "Sampled", list[int], dict[str, float]]:
     """As many kept groups as ``first`` has, or what ``most`` batches of problems give.
 
     Places that no kept group takes are filled with others that are left out of the loss, so that
@@ -28,7 +28,8 @@ def refilled(
       step: for the messages, from 0 on.
 
     Returns:
-      All that was sampled, what to learn from, and metrics.
+      All that was sampled, what to learn from, places in the first of kept groups for which there
+      was no room, and metrics.
 
     Raises:
       RuntimeError: no group was kept.
@@ -60,7 +61,7 @@ def refilled(
         "refill/kept": len(kept) / len(every.problems),
         "refill/empty": max(wanted - len(kept), 0) / wanted,
     }
-    return every, chosen, metrics
+    return every, chosen, kept[wanted:], metrics
 
 
 def _kept(sampled: "Sampled", keep: Callable[["Sampled"], np.ndarray]) -> list[int]:

@@ -8,7 +8,7 @@ from reasoning_jax.stages.blocks import build_optimizer
 from reasoning_jax.stages.guard import judge
 from reasoning_jax.stages.loop import Schedule, run_loop
 from reasoning_jax.stages.rl.curriculum import Curriculum, fields_of, start_of
-from reasoning_jax.stages.rl.learners import build_learners
+from reasoning_jax.stages.rl.learners import build_learners, keep_learners
 from reasoning_jax.stages.rl.phases import build_phases
 from reasoning_jax.stages.rl.state import RLState, begin
 from reasoning_jax.stages.stage import Stage
@@ -18,7 +18,8 @@ from reasoning_jax.training.data import index_batches
 def run(stage: Stage, params: dict) -> dict:
     """Trains from ``params``; returns the best evaluated policy."""
     context, block = stage.context, stage.config
-    batches = index_batches(context.task.size(block.split), block.prompts, stage.seed(0))
+    problems = block.problems or context.task.size(block.split)
+    batches = index_batches(problems, block.prompts, stage.seed(0))
     optimizer = build_optimizer(block.optimizer)
 
     def measure(state: RLState) -> Evaluation:
@@ -48,6 +49,7 @@ def run(stage: Stage, params: dict) -> dict:
         measure,
         functools.partial(judge, block.guard, stage.first_number),
     )
+    keep_learners(stage, learners, position.state.learners)
     best = position.progress["best_number"]
     last = stage.first_number + position.step
     params = position.state.params if best == last else context.restore(best)

@@ -191,7 +191,7 @@ class Step:
         """The updates of the models beside the policy."""
         states, metrics = dict(state.learners), {}
         for name, learner in self.learners.items():
-            if learner.until and step >= learner.until:
+            if 0 <= learner.until <= step:
                 continue
             of_updates = []
             for part in learner.batches(batch, parts):

@@ -39,6 +39,7 @@ def asked(**keys):
             ("ref_logprobs",),
         ),
         ({"shapers": (f"{ROOM}.shapers.otc",)}, ("tool_calls",)),
+        ({"shapers": (f"{ROOM}.shapers.otc_running",)}, ("fewest_calls", "tool_calls")),
         (
             {
                 "shapers": (f"{ROOM}.shapers.cluster_share",),

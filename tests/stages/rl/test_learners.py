@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from reasoning_jax.models import load_reward_model
 from reasoning_jax.rl.advantages import value_targets
 from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.rl.learners import bound_targets, explained
@@ -33,8 +34,10 @@ def all_of_them(tiny, **keys):
     return config
 
 
-def test_a_critic_learns_beside_the_policy(tiny, tmp_path, steps_of):
-    config = tiny(advantage=named(f"{ROOM}.advantages.ppo", kl_coef=0.1), head_start=1)
+def test_a_critic_learns_beside_the_policy_and_is_kept(tiny, tmp_path, steps_of):
+    config = tiny(
+        advantage=named(f"{ROOM}.advantages.ppo", kl_coef=0.1), head_start=1, keep=("critic",)
+    )
     config.rl.critic.optimizer.schedule.warmup_steps = 0
     config.rl.optimizer.schedule.warmup_steps = 0
     run(config, tmp_path)
@@ -44,6 +47,24 @@ def test_a_critic_learns_beside_the_policy(tiny, tmp_path, steps_of):
     assert first["rl/critic/loss"] > 0 and second["rl/critic/grad_norm"] > 0
     # The policy had no part in the first step.
     assert second["rl/kl"] == pytest.approx(0, abs=1e-9)
+    _, _, head = load_reward_model(tmp_path / "kept/rl.critic")
+    assert head["kernel"].any() and head["bias"].any()
+
+
+@pytest.mark.slow
+def test_a_kept_model_is_where_another_begins(tiny, tmp_path, steps_of):
+    config = tiny(advantage=named(f"{ROOM}.advantages.ppo"), keep=("critic",))
+    config.rl.critic.optimizer.schedule.warmup_steps = 0
+    run(config, tmp_path / "once")
+    config.rl.critic.model = str(tmp_path / "once/kept/rl.critic")
+    config.rl.critic.until = 0  # and it learns no more
+    run(config, tmp_path / "again")
+    first, _ = steps_of(tmp_path / "again")
+    assert first["rl/advantage_abs_mean"] > 0 and "rl/critic/loss" not in first
+    assert load_reward_model(tmp_path / "once/kept/rl.critic")[2]["bias"].any()
+    assert (tmp_path / "once/kept/rl.critic/model.safetensors").read_bytes() == (
+        tmp_path / "again/kept/rl.critic/model.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -144,6 +165,7 @@ def test_explained_variance_by_hand():
     ("keys", "parts"),
     [
         ({"head_start": 3}, ["head_start is 3", "leave it 0"]),
+        ({"keep": ("critic",)}, ["keep names 'critic'", "nothing"]),
         (
             {
                 "advantage": named(f"{ROOM}.advantages.ppo"),
