@@ -1,4 +1,4 @@
-"""ReFT against imitation that goes on, on the same questions.
+"""ReFT against imitation that goes on and self-training, on the same questions.
 
 python -m launch.study --study=configs/studies/reft.py --out=DIR
 """
@@ -11,11 +11,15 @@ from reasoning_jax.studies import Budget, Measure, Study, last
 def get_study() -> Study:
     return compare(
         "reft",
-        "Does PPO on the questions of the warm-up beat more imitation of their solutions?",
+        "Does PPO on the questions of the warm-up beat imitation, of given or own solutions?",
         VARIANTS,
         baseline="sft",
-        measures=(*MEASURES, Measure("maj@8", last("evaluate_rl", "eval/maj@8"))),
+        measures=(
+            *MEASURES,
+            Measure("maj@8", last("choose", "eval/maj@8")),
+            Measure("reranked@8", last("choose", "eval/rm@8")),
+        ),
         curves=(ACCURACY_CURVE,),
-        # Imitation samples nothing, so what is equal is the time.
+        # Imitation samples little or nothing, so what is equal is the time.
         budget=Budget("cpu_seconds", tolerance=0.2),
     )

@@ -40,7 +40,8 @@ def evaluate(
     ``pass@1`` is the mean over samples; ``pass@k`` the unbiased estimate and ``maj@k`` the
     majority vote, for k the powers of two up to n. An answer that cannot be judged counts as
     not right here and is reported by ``eval/unjudged``; ``eval/verdict/*`` counts the sampled
-    answers by reason. Answers are verified while others are sampled.
+    answers by reason, ``eval/part/*`` is by part of a mixture. Answers are verified while others
+    are sampled.
 
     Raises:
       TooManyFailures: more checks fail than the verifier allows.
@@ -58,8 +59,9 @@ def evaluate(
     metrics = {}
     metrics["eval/pass@1"], metrics["eval/pass@1_interval"] = mean_and_interval(right)
     metrics["eval/greedy"], metrics["eval/greedy_interval"] = mean_and_interval(greedy_right)
+    metrics |= _by_part(problems, right)
     counts = right.sum(axis=1)
-    for k in _powers_of_two(sampling.n):
+    for k in powers_of_two(sampling.n):
         metrics[f"eval/pass@{k}"] = float(
             pass_at_k(np.full(len(problems), sampling.n), counts, k).mean()
         )
@@ -80,6 +82,15 @@ def evaluate(
     return Evaluation(metrics, samples)
 
 
+def _by_part(problems: Sequence[Problem], right: np.ndarray) -> dict[str, float]:
+    """``eval/part/<name>/pass@1`` of each part of a mixture, nothing where there are none."""
+    parts = collections.defaultdict(list)
+    for problem, row in zip(problems, right):
+        if "part" in problem.info:
+            parts[problem.info["part"]].append(row.mean())
+    return {f"eval/part/{name}/pass@1": float(np.mean(x)) for name, x in sorted(parts.items())}
+
+
 def _written(completion: Completion) -> int:
     """How many tokens the policy sampled; results of tools are not its own."""
     return len(completion.tokens) if completion.sampled is None else sum(completion.sampled)
@@ -98,5 +109,6 @@ def sample_row(problem: Problem, completion: Completion, verdict: Verdict) -> di
     }
 
 
-def _powers_of_two(n: int) -> list[int]:
+def powers_of_two(n: int) -> list[int]:
+    """The k of pass@k and the like: 2, 4, ... up to n."""
     return [1 << i for i in range(1, n.bit_length()) if 1 << i <= n]

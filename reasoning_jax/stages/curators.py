@@ -13,10 +13,13 @@ import numpy as np
 from reasoning_jax.curation import Benchmark, clusters, select, stages_by_passes
 from reasoning_jax.generators import LocalGenerator, Request
 from reasoning_jax.preference.pipeline import grader
+from reasoning_jax.preference.pipeline.grading import Graded
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.examples import Example
-from reasoning_jax.stages.pair_sources import check_problems
+from reasoning_jax.stages.headed import check_reward_model
+from reasoning_jax.stages.own_answers import check_problems
+from reasoning_jax.stages.reward_scores import RewardScores
 from reasoning_jax.types import Problem
 
 Curated = tuple[tuple[Example, ...], dict[str, float]]
@@ -205,7 +208,8 @@ class OwnRight:
         problems = [context.task.problem(self.split, index) for index in range(self.problems)]
         seeds = [context.task.problem(self.split, index) for index in range(self.solutions)]
         found = []
-        for problem, row in zip(problems, _graded(context, trained, problems, self, seed)):
+        graded = _graded(context, trained, problems, self, seed)
+        for problem, row in zip(problems, self.ordered(context, problems, graded)):
             texts = dict.fromkeys(
                 out.transcript or out.text
                 for out, verdict in row
@@ -218,6 +222,43 @@ class OwnRight:
                 found.append(Example(problem.prompt, text, problem.id))
         counts = {"problems": float(len(problems)), "own": float(len(found))}
         return (*map(_solved, seeds), *found), counts
+
+    def ordered(
+        self, context: Context, problems: Sequence[Problem], graded: Sequence[Graded]
+    ) -> Sequence[Graded]:
+        """Each problem's responses in the order in which they are taken: as they came."""
+        return graded
+
+
+@dataclasses.dataclass(frozen=True)
+class BestScored(OwnRight):
+    """Of a problem's distinct right responses those that a reward model scores highest.
+
+    Qwen2.5-Math's rounds (arXiv 2409.12122): each round's model chooses what the next one imitates.
+
+    Attributes:
+      model: an earlier stage of the run that keeps a reward model, or a folder.
+    """
+
+    model: str = ""
+
+    def validate(self, context: Context) -> None:
+        """ValueError unless what ``OwnRight`` asks for is there, and a reward model."""
+        super().validate(context)
+        if not self.model:
+            raise ValueError("model is empty: name a stage that keeps a reward model, or a folder")
+        check_reward_model(context, self.model)
+
+    def ordered(
+        self, context: Context, problems: Sequence[Problem], graded: Sequence[Graded]
+    ) -> list[Graded]:
+        """The responses by falling score."""
+        completions = [[out for out, _ in row] for row in graded]
+        scores = RewardScores(context, self.model)([p.prompt for p in problems], completions)
+        return [
+            [row[i] for i in sorted(range(len(row)), key=lambda i, of=of_row: -of[i])]
+            for row, of_row in zip(graded, scores)
+        ]
 
 
 def word_counts(texts: Sequence[str], width: int = 256) -> np.ndarray:

@@ -1,5 +1,6 @@
 """An evaluation with known answers, by hand."""
 
+import dataclasses
 import math
 
 import pytest
@@ -55,10 +56,18 @@ def sampler():
     return FakeSampler()
 
 
-def measure(sampler, **options):
+def measure(sampler, problems=PROBLEMS, **options):
     sampling = SamplingParams(temperature=0.8, top_p=0.9, seed=3, max_tokens=9, **options)
     verifier = Verifier(Pool(), max_failures=1.0, window=1, least=1)
-    return evaluate(sampler, FakeTask(), PROBLEMS, sampling, verifier)
+    return evaluate(sampler, FakeTask(), problems, sampling, verifier)
+
+
+def test_parts_of_a_mixture_are_measured_apart(sampler):
+    parts = ("ones", "ones", "twos")
+    problems = [dataclasses.replace(p, info={"part": x}) for p, x in zip(PROBLEMS, parts)]
+    metrics = measure(sampler, problems, n=4).metrics
+    assert metrics["eval/part/ones/pass@1"] == 0.5 and metrics["eval/part/twos/pass@1"] == 0.25
+    assert not any("part" in name for name in measure(sampler, n=4).metrics)
 
 
 def test_figures_by_hand(sampler):
