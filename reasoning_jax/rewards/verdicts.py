@@ -78,20 +78,67 @@ class Verdicts:
             info={"base": dataclasses.asdict(of_base)},
         )
 
+    def solver(self, options: Mapping[str, Any]) -> Generated:
+        """The base task with these of its knobs otherwise: another teacher of the same problems."""
+        return load_task(self.base, **{**self.base_options, **options})
+
+    def solutions(
+        self, split: str, index: int, count: int, solver: Generated
+    ) -> tuple[Problem, tuple[Problem, ...]]:
+        """A problem of the base task, and its verification for each of ``count`` solutions.
+
+        Solutions are those of the teacher of ``solver``, right or wrong as they fall, and
+        ``info["solution"]`` of a verification is the one it shows.
+        """
+        check_index(self.name, split, index, self.size(split))
+        random = Random(f"{self.name}/{self.seed}/solutions/{split}/{index}")
+        for _ in range(_DRAWS):
+            latent = solver.draw(random)
+            if latent is not None and split_of(solver.key(latent)) == split:
+                break
+        else:
+            raise ValueError(f"verdicts: no {split} problem of {self.base} among {_DRAWS} draws")
+        id = f"{self.base}/{split}/solutions/{index}"
+        posed = [
+            Problem(id=id, task=self.base, **solver.pose(latent, "train", random))
+            for _ in range(count)
+        ]
+        return posed[0], tuple(self._verification(shown) for shown in posed)
+
+    def base_verdict(self, problem: Problem, solution: str) -> Verdict:
+        """What the base task says of a solution."""
+        return self._task.grade(problem, solution)
+
+    def read(self, response: str) -> bool | None:
+        """The verdict of a response; None where none can be read."""
+        _, mark, said = response.strip().rpartition(MARK)
+        return said == RIGHT if mark and said in (RIGHT, WRONG) else None
+
     def grade(self, problem: Problem, response: str) -> Verdict:
         """Right when what follows the last mark is the label.
 
         Reasons: "no_verdict" (nothing that can be read), "exact", "different".
         """
-        _, mark, said = response.strip().rpartition(MARK)
-        if not mark or said not in (RIGHT, WRONG):
+        said = self.read(response)
+        if said is None:
             return Verdict(False, "no_verdict")
+        said = RIGHT if said else WRONG
         right = said == problem.answer
         return Verdict(right, "exact" if right else "different", said)
 
     def step_labels(self, problem: Problem, response: str) -> StepLabels:
         """The base task's labels of the work before the verdict."""
         return self._task.step_labels(Problem(**problem.info["base"]), response.split(MARK)[0])
+
+    def _verification(self, shown: Problem) -> Problem:
+        right = self._task.grade(shown, shown.solution or "").correct
+        return Problem(
+            id=f"{self.name}/{shown.id}",
+            task=self.name,
+            prompt=f"{shown.prompt}{shown.solution}{MARK}",
+            answer=RIGHT if right else WRONG,
+            info={"base": dataclasses.asdict(shown), "solution": shown.solution},
+        )
 
     def _draw(self, split: str, index: int) -> tuple[dict[str, Any], str]:
         """A base problem with a solution to judge, right for even indices, and one to imitate."""

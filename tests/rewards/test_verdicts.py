@@ -65,6 +65,21 @@ def test_grades_by_hand(task):
         assert (verdict.correct, verdict.reason) == (correct, reason), response
 
 
+def test_solutions_of_another_teacher_are_posed_for_verification(task):
+    posed = [task.solutions("test", i, 6, task.solver({"noise": 0.9})) for i in range(12)]
+    again = task.solutions("test", 3, 4, task.solver({"noise": 0.9}))
+    assert again[1] == posed[3][1][:4]
+    for problem, verifications in posed:
+        for one in verifications:
+            assert one.prompt == f"{problem.prompt}{one.info['solution']}{MARK}"
+            right = task.base_verdict(problem, one.info["solution"]).correct
+            assert one.answer == ("y" if right else "n")
+    labels = [one.answer for _, verifications in posed for one in verifications]
+    assert 0 < labels.count("y") < labels.count("n")
+    prompts = {task.problem("train", i).info["base"]["prompt"] for i in range(200)}
+    assert not prompts & {problem.prompt for problem, _ in posed}
+
+
 def test_steps_are_those_of_the_base(task):
     problem = task.problem("test", 0)
     labels = task.step_labels(problem, problem.solution)
