@@ -16,6 +16,9 @@ METRICS = "metrics.jsonl"
 SAMPLES = "samples"
 EVENTS = "tensorboard"
 
+FLUSH_S = 1.0
+"""Seconds that a TensorBoard event may wait; the file is synchronised with the disk each time."""
+
 START: dict[str, Any] = {"lines": 0, "files": {}}
 """The position of a run that has written nothing; ``rewind(START)`` begins it afresh."""
 
@@ -35,6 +38,7 @@ class RunLog:
             _drop_torn_line(path)
         self._lines = _count_lines(self._workdir / METRICS)
         self._events: EventsWriter | None = None
+        self._flushed = 0.0
 
     def __enter__(self) -> "RunLog":
         return self
@@ -72,9 +76,11 @@ class RunLog:
     def position(self) -> dict[str, Any]:
         """Where the log stands, to be stored in a checkpoint: JSON-serialisable.
 
-        The lines before it are on disk when this returns: number of metric lines, and the size
-        in bytes of each file.
+        The lines before it are on disk when this returns, and their events: number of metric
+        lines, and the size in bytes of each file.
         """
+        if self._events is not None:
+            self._events.flush()
         files = {}
         for path in self._files():
             with open(path, "rb") as file:
@@ -134,7 +140,9 @@ class RunLog:
             ]
         )
         self._events.write_event(Event(wall_time=now, step=self._lines, summary=summary))
-        self._events.flush()
+        if time.monotonic() - self._flushed >= FLUSH_S:
+            self._events.flush()
+            self._flushed = time.monotonic()
 
 
 class NullLog:
