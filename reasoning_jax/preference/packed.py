@@ -19,7 +19,6 @@ class PackedPairs:
       tokens: [R, C] int32.
       segment_ids: [R, C] int32; 2p + 1 is the chosen and 2p + 2 the rejected side of pair p of the
         row, 0 padding, which may hold anything.
-      positions: [R, C] int32 from 0 in every segment.
       mask: [R, C] bool, True on the response tokens that count.
       row_mask: [R, P] bool, pairs that there are and take part.
       ref_logprobs: [R, P, 2] float32 summed log-probabilities of the responses under the
@@ -29,7 +28,6 @@ class PackedPairs:
 
     tokens: jax.Array
     segment_ids: jax.Array
-    positions: jax.Array
     mask: jax.Array
     row_mask: jax.Array
     ref_logprobs: jax.Array | None = None

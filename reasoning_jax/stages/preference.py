@@ -130,7 +130,6 @@ def _token_logprobs(model, params: dict, rows: Rows) -> tuple[jax.Array, jax.Arr
         params,
         rows.tokens,
         rows.segment_ids > 0,
-        positions=rows.positions,
         segment_ids=rows.segment_ids,
         scored=rows.mask,
     )

@@ -57,7 +57,6 @@ def test_rows_hold_whole_pairs(pairs):
             where = packed.segment_ids[row] == 2 * place + side
             ids = (*pair.context, *response)
             np.testing.assert_array_equal(packed.tokens[row][where], ids)
-            np.testing.assert_array_equal(packed.positions[row][where], range(len(ids)))
             assert packed.mask[row][where].tolist() == [False] * len(pair.context) + [True] * len(
                 response
             )
@@ -85,7 +84,6 @@ def test_every_loss_and_gradient_is_the_same(pairs, model):
             transformer,
             params,
             packed.tokens,
-            positions=packed.positions,
             segment_ids=packed.segment_ids,
         ).logprobs
         # Padding may hold anything.

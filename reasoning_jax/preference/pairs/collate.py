@@ -98,7 +98,7 @@ def pack_pairs(pairs: Sequence[PairIds], capacity: int) -> PackedPairs:
     row_mask = np.zeros((len(bins), max(map(len, bins), default=1)), bool)
     for row, members in enumerate(bins):
         row_mask[row, : len(members)] = True
-    return PackedPairs(rows.tokens, rows.segment_ids, rows.positions, rows.loss_mask, row_mask)
+    return PackedPairs(rows.tokens, rows.segment_ids, rows.loss_mask, row_mask)
 
 
 def _next_other(singles: Sequence[ResponseIds], row: int) -> tuple[int, ...]:
