@@ -11,14 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from reasoning_jax.curation import Benchmark, clusters, select, stages_by_passes
-from reasoning_jax.generators import LocalGenerator, Request
-from reasoning_jax.preference.pipeline import grader
 from reasoning_jax.preference.pipeline.grading import Graded
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.examples import Example
 from reasoning_jax.stages.headed import check_reward_model
-from reasoning_jax.stages.own_answers import check_problems
+from reasoning_jax.stages.own_answers import OwnAnswers, check_problems, graded_answers
 from reasoning_jax.stages.reward_scores import RewardScores
 from reasoning_jax.types import Problem
 
@@ -172,23 +170,17 @@ class Harder(Solutions):
 
 
 @dataclasses.dataclass(frozen=True)
-class OwnRight:
+class OwnRight(OwnAnswers):
     """Distinct right responses that the policy writes itself (rejection sampling).
 
     Attributes:
-      split, problems: the first so many problems of the split.
-      n, temperature, max_tokens: of sampling.
       most: of one problem, the first ones; 0 is all.
       path: only answers that the task's grader found in this way; empty for any.
       solutions: how many worked solutions of the split stand before them, as the seed data that
         the base is trained on again.
     """
 
-    split: str = "train"
-    problems: int = 2_000
     n: int = 4
-    temperature: float = 1.0
-    max_tokens: int = 32
     most: int = 1
     path: str = ""
     solutions: int = 0
@@ -205,10 +197,9 @@ class OwnRight:
 
     def examples(self, context: Context, trained: dict, seed: int) -> Curated:
         """Worked solutions, then own right responses, with the results of tools in place."""
-        problems = [context.task.problem(self.split, index) for index in range(self.problems)]
         seeds = [context.task.problem(self.split, index) for index in range(self.solutions)]
-        found = []
-        graded = _graded(context, trained, problems, self, seed)
+        problems, found = self.asked(context), []
+        graded = graded_answers(context, trained, problems, self.sampling(seed))
         for problem, row in zip(problems, self.ordered(context, problems, graded)):
             texts = dict.fromkeys(
                 out.transcript or out.text
@@ -275,11 +266,18 @@ def _solved(problem: Problem) -> Example:
     return Example(problem.prompt, problem.solution or "", problem.id)
 
 
+def _sampling(settings, seed: int) -> SamplingParams:
+    return SamplingParams(
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        n=settings.n,
+        seed=seed,
+    )
+
+
 def _check_sampling(context: Context, settings) -> None:
     if settings.n:
-        SamplingParams(
-            max_tokens=settings.max_tokens, temperature=settings.temperature, n=settings.n
-        )
+        _sampling(settings, seed=0)
     longest = max(
         len(context.tokenizer.encode_prompt(context.task.problem(settings.split, index).prompt))
         for index in range(min(settings.problems, 1_000))
@@ -291,24 +289,11 @@ def _check_sampling(context: Context, settings) -> None:
         )
 
 
-def _graded(context: Context, trained: dict, problems: Sequence[Problem], settings, seed: int):
-    """The policy's completions for each problem with their verdicts."""
-    sampling = SamplingParams(
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        n=settings.n,
-        seed=seed,
-    )
-    own = LocalGenerator(context.sampler(trained), context.tokenizer)
-    requests = [Request(problem.prompt, key=key) for key, problem in enumerate(problems)]
-    return grader(context.verifier, context.task)(problems, own.stream(requests, sampling))
-
-
 def _pass_counts(
     context: Context, trained: dict, problems: Sequence[Problem], settings, seed: int
 ) -> list[int]:
     """How many of a problem's ``n`` samples are right; zeros where there are none."""
     if not settings.n or not problems:
         return [0] * len(problems)
-    graded = _graded(context, trained, problems, settings, seed)
+    graded = graded_answers(context, trained, problems, _sampling(settings, seed))
     return [sum(verdict.correct is True for _, verdict in row) for row in graded]

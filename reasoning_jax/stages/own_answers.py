@@ -1,6 +1,7 @@
 """The policy's own answers to problems of a split: what most makers of training data begin with."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from reasoning_jax.generators import LocalGenerator, Request
 from reasoning_jax.preference.pipeline import Trace, collect, grader
@@ -43,14 +44,21 @@ class OwnAnswers:
     def graded(self, context: Context, trained: dict, seed: int) -> list[tuple[Problem, Graded]]:
         """Each problem with the policy's answers and their verdicts."""
         problems = self.asked(context)
-        requests = [Request(problem.prompt, key=key) for key, problem in enumerate(problems)]
-        stream = own_generator(context, trained).stream(requests, self.sampling(seed))
-        return list(zip(problems, grade_of(context)(problems, stream)))
+        return list(zip(problems, graded_answers(context, trained, problems, self.sampling(seed))))
 
     def traces(self, context: Context, trained: dict, seed: int) -> list[Trace]:
         """Each problem's right answers and its mistakes, those that end by themselves."""
         own, problems = own_generator(context, trained), self.asked(context)
         return collect(own, grade_of(context), problems, self.sampling(seed))
+
+
+def graded_answers(
+    context: Context, trained: dict, problems: Sequence[Problem], sampling: SamplingParams
+) -> list[Graded]:
+    """The policy's answers to each problem with their verdicts."""
+    requests = [Request(problem.prompt, key=key) for key, problem in enumerate(problems)]
+    stream = own_generator(context, trained).stream(requests, sampling)
+    return grade_of(context)(problems, stream)
 
 
 def own_generator(context: Context, trained: dict) -> LocalGenerator:

@@ -144,7 +144,7 @@ def test_the_best_scored_right_answers_are_kept(monkeypatch):
         for row in zip(texts, right)
     ]
     monkeypatch.setattr(curators, "RewardScores", lambda context, name: lambda *asked: scores)
-    monkeypatch.setattr(curators, "_graded", lambda *asked: graded)
+    monkeypatch.setattr(curators, "graded_answers", lambda *asked: graded)
     task = types.SimpleNamespace(problem=lambda split, index: problems[index])
     context = types.SimpleNamespace(task=task)
     examples, counts = BestScored(problems=2, model="rm").examples(context, {}, 0)
