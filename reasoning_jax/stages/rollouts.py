@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reasoning_jax.shapes import bucket
+from reasoning_jax.shapes import width
 from reasoning_jax.types import Completion, Rollouts, Verdict
 
 
@@ -31,10 +31,10 @@ def collate(
     ]
     n_rows = len(rows)
     lengths = np.array([len(prompt) + len(out.tokens) for prompt, out, *_ in rows], np.int32)
-    width = bucket(int(lengths.max()))
-    tokens = np.zeros((n_rows, width), np.int32)
-    mask = np.zeros((n_rows, width), bool)
-    sampler_logprobs = np.zeros((n_rows, width), np.float32)
+    columns = width(int(lengths.max()))
+    tokens = np.zeros((n_rows, columns), np.int32)
+    mask = np.zeros((n_rows, columns), bool)
+    sampler_logprobs = np.zeros((n_rows, columns), np.float32)
     for row, (prompt, out, *_) in enumerate(rows):
         sampled = slice(len(prompt), lengths[row])
         tokens[row, : len(prompt)] = prompt

@@ -65,10 +65,10 @@ def test_dtypes_are_those_of_rollouts():
     assert {array.dtype.name for array in masks} == {"bool"}
 
 
-def test_width_is_a_bucket_of_the_longest_row():
+def test_width_is_that_of_the_longest_row():
     long = [[Completion("", tuple([3] * 14), (-1.0,) * 14, "length")]]
     rollouts = collate([[1, 2, 3]], long, [[Verdict(True, "exact")]], [[1.0]])
-    assert rollouts.tokens.shape == (1, 32)
+    assert rollouts.tokens.shape == (1, 24)
 
 
 @pytest.mark.parametrize("reward", [float("nan"), float("inf"), -float("inf")])

@@ -101,11 +101,13 @@ class Step:
         batch, scalars = self.shape(rollouts)
         batch = batch.replace(**self._terms(len(batch.advantages)))
         parts = self._parts(batch, step)
-        policy, metrics = self._learn(state.policy, parts, step)
+        policy, of_updates = self._learn(state.policy, parts, step)
         state = state.with_policy(policy)
         state, of_learners = self._teach(state, batch, parts, step)
         state = self._move_reference(state, step)
-        metrics = to_host(scalars) | metrics | of_learners
+        # What can be read before the updates have ended is worked out beside them.
+        samples = self._samples(collected, to_host(batch))
+        metrics = to_host(scalars) | _over_updates(to_host(of_updates)) | of_learners
         self._follow_coefficients(metrics)
         _warn_of_gap(metrics["logprob_gap_mean"], self.stage.config.gap_alarm, step)
         if metrics["kept"] == 0:
@@ -119,7 +121,6 @@ class Step:
             for name, value in (metrics | collected.metrics).items()
         }
         metrics["time/update"] = time.monotonic() - started
-        samples = self._samples(collected, to_host(batch))
         remember = {"coefficients": self.coefficients}
         return state, StepResult(metrics, samples, collected.tokens, remember)
 
@@ -172,8 +173,8 @@ class Step:
 
     def _learn(
         self, policy: TrainState, parts: list[PolicyBatch], step: int
-    ) -> tuple[TrainState, dict[str, float]]:
-        """The policy's updates of one batch of completions."""
+    ) -> tuple[TrainState, list[dict[str, jax.Array]]]:
+        """The policy's updates of one batch of completions, and the metrics of each."""
         context, of_updates = self.stage.context, []
         # While others have their head start the policy's updates are made, logged and forgotten.
         before = copied(policy) if step < self.stage.config.head_start else None
@@ -183,7 +184,7 @@ class Step:
             part = part.replace(packed=self._packed(part.rollouts, self.stage.config.micro_batches))
             policy, of_update = self.update(policy, part, context.frozen)
             of_updates.append(of_update)
-        return policy if before is None else before, _over_updates(to_host(of_updates))
+        return policy if before is None else before, of_updates
 
     def _teach(
         self, state: RLState, batch: PolicyBatch, parts: list[PolicyBatch], step: int
