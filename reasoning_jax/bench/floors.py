@@ -2,7 +2,8 @@
 
 Conventions: a multiplication and an addition are two FLOPs; attention counts what a causal mask
 leaves; a training step is three forwards; embedding look-ups, norms and the optimiser count as
-nothing. Each weight is read once a decoding step, and each visible key and value once.
+nothing. Each weight is read once a decoding step, and each visible key and value once, those of
+a prompt once for all rows that begin with it.
 """
 
 import dataclasses
@@ -54,7 +55,7 @@ def cache_bytes(shape: Shape) -> int:
 def sampling(
     shape: Shape, machine: Machine, rows: int, prompt: int, response: int, distinct: int
 ) -> Floor:
-    """Rows of one length from so many distinct prompts, each prefilled once.
+    """Rows of one length from so many distinct prompts, each read by its rows together.
 
     A decoding step takes the longer of its FLOPs and its bytes; the first token of a row comes
     from the prefill.
@@ -65,7 +66,8 @@ def sampling(
     seconds = max(flops / machine.flops, moved / machine.bandwidth)
     for visible in range(prompt + 1, prompt + response):
         step_flops = rows * decode_flops(shape, visible)
-        step_bytes = weight_bytes + rows * visible * cache_bytes(shape)
+        columns = distinct * prompt + rows * (visible - prompt)
+        step_bytes = weight_bytes + columns * cache_bytes(shape)
         seconds += max(step_flops / machine.flops, step_bytes / machine.bandwidth)
         flops, moved = flops + step_flops, moved + step_bytes
     return Floor(flops, moved, seconds)

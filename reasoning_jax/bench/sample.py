@@ -20,7 +20,8 @@ def run(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     - ``temperature``, ``top-k top-p``: rows of one length, beside the peers.
     - ``lengths``: requests of geometric lengths through slots that are filled again, beside fixed
       batches that run until their longest row has ended.
-    - ``group``: eight samples of each long prompt from one prefill, beside one prefill each.
+    - ``group``: eight samples of each long prompt, asked for together, beside as many requests;
+      of one prompt, and of several.
     - ``rows=N``: the sweep over batch sizes, beside transformers.
     """
     folder = str(model_folder(settings.shape, settings.folders))
@@ -38,7 +39,8 @@ def run(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if settings.wants("lengths"):
             rows += _lengths(stage, settings, plain)
         if settings.wants("group"):
-            rows += _group(stage, settings, plain)
+            for prompts in sorted({1, load.groups}):
+                rows += _group(stage, settings, plain, prompts)
         some = [peer for peer in settings.peers if peer == "transformers"]
         for count in load.batches:
             if settings.wants("sweep"):
@@ -89,11 +91,11 @@ def _lengths(stage: Stage, settings: Settings, plain: Work) -> list[dict[str, An
     return comparison(Case("lengths"), runs)
 
 
-def _group(stage: Stage, settings: Settings, plain: Work) -> list[dict[str, Any]]:
+def _group(stage: Stage, settings: Settings, plain: Work, prompts: int) -> list[dict[str, Any]]:
     load = settings.load
     work = dataclasses.replace(
         plain,
-        rows=load.groups * GROUP,
+        rows=prompts * GROUP,
         group=GROUP,
         prompt=load.long_prompt,
         response=load.long_response,
@@ -101,12 +103,14 @@ def _group(stage: Stage, settings: Settings, plain: Work) -> list[dict[str, Any]
     apart = dataclasses.replace(work, shared=False)
     stage.calibrate()
     runs = stage.run(
-        (OURS, f"{OURS}:a prefill each"),
-        {OURS: work, f"{OURS}:a prefill each": apart},
+        (OURS, f"{OURS}:apart"),
+        {OURS: work, f"{OURS}:apart": apart},
         rounds=min(settings.rounds, 2),
         warm_ups=1,
     )
     floor = floors.sampling(
-        settings.sizes, stage.calibrate(), work.rows, work.prompt, work.response, load.groups
+        settings.sizes, stage.calibrate(), work.rows, work.prompt, work.response, prompts
     )
-    return comparison(Case("group", floor=floor), runs)
+    shape = f"{prompts} x {GROUP} x ({work.prompt} + {work.response})"
+    rows = comparison(Case(f"group, prompts={prompts}", floor=floor), runs)
+    return [{**row, "shape": shape} for row in rows]

@@ -1,6 +1,7 @@
 """The decoder: layers stacked and scanned; the same block, unrolled, decodes with a cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -396,17 +397,37 @@ def decode_step(
       The caches with the token written, and logits [B, V].
     """
     c = model.config
-    x = model.apply({"params": params}, tokens_B[:, None], method="embed")
-    tables = rope_tables(c, positions_B[:, None])
     in_window_BxS = visible_BxS
     if any(c.slides):
         in_window_BxS &= ages(column, visible_BxS.shape[1]) < c.sliding_window
-    written = []
-    for layer, cache, slides in zip(layers, caches, c.slides, strict=True):
-        attend = attend_cache(c, cache, column, in_window_BxS if slides else visible_BxS)
-        x, cache = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
-        written.append(cache)
-    return written, _logits_of_last(model, params, x)
+    attends = [
+        attend_cache(c, cache, column, in_window_BxS if slides else visible_BxS)
+        for cache, slides in zip(caches, c.slides, strict=True)
+    ]
+    return feed(model, params, layers, tokens_B, positions_B, attends)
+
+
+def feed(
+    model: Transformer,
+    params: dict,
+    layers: list[dict],
+    tokens_B: jax.Array,
+    positions_B: jax.Array,
+    attends: Sequence[Attend],
+) -> tuple[list[Any], jax.Array]:
+    """One token of every row through the unrolled layers, each with an attention of its own.
+
+    Returns:
+      What the attention of each layer keeps, and logits [B, V].
+    """
+    c = model.config
+    x = model.apply({"params": params}, tokens_B[:, None], method="embed")
+    tables = rope_tables(c, positions_B[:, None])
+    kept = []
+    for layer, attend, slides in zip(layers, attends, c.slides, strict=True):
+        x, new = Block(c, model.mesh).apply({"params": layer}, x, select(slides, tables), attend)
+        kept.append(new)
+    return kept, _logits_of_last(model, params, x)
 
 
 def _logits_of_last(model: Transformer, params: dict, x_Bx1xM: jax.Array) -> jax.Array:

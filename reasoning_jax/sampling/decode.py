@@ -1,22 +1,26 @@
 """The jitted programs of decoding: prompts into caches, and chunks of steps."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jax.sharding import Mesh
 
-from reasoning_jax.models.cache import ages
+from reasoning_jax.models.cache import LayerCache, ages
 from reasoning_jax.models.transformer import (
     Transformer,
     block_step,
     decode_step,
+    feed,
     prompt_caches,
 )
+from reasoning_jax.sampling import pages as paging
 from reasoning_jax.sampling import state as slots
 from reasoning_jax.sampling.choose import Rule, choose
 from reasoning_jax.sampling.newcomers import unpack
+from reasoning_jax.sampling.pages import Seating
 from reasoning_jax.sampling.state import DecodeState, Rows, SavedCaches
 from reasoning_jax.sampling.weights import Weights
 
@@ -133,7 +137,50 @@ def lift(
 ) -> SavedCaches:
     """``state.lift`` on every device by itself."""
     function = functools.partial(slots.lift, columns=columns)
-    return slots.on_shards(function, mesh)(state, slots_G, surplus_G)
+    none = jnp.zeros_like(state.rows.lengths)
+    return slots.on_shards(function, mesh)(state, none, slots_G, surplus_G)
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "columns"))
+def lift_with_pages(
+    mesh: Mesh | None,
+    state: DecodeState,
+    pages: SavedCaches,
+    seating: Seating,
+    slots_G: jax.Array,
+    surplus_G: jax.Array,
+    *,
+    columns: int,
+) -> SavedCaches:
+    """``lift`` of rows that may have pages, which come before their own columns."""
+    function = functools.partial(paging.lift, columns=columns)
+    return slots.on_shards(function, mesh)(state, pages, seating, slots_G, surplus_G)
+
+
+@functools.partial(jax.jit, static_argnames=("mesh", "count", "columns"))
+def blank_pages(mesh: Mesh | None, saved: SavedCaches, *, count: int, columns: int) -> SavedCaches:
+    """Pages like rows of ``saved``, that many with so many columns, all zeros."""
+
+    def blank(cache: LayerCache) -> LayerCache:
+        k, v = cache.k_BxKxDxS, cache.v_BxKxSxD
+        return LayerCache(
+            jnp.zeros((count, *k.shape[1:3], columns), k.dtype),
+            jnp.zeros((count, v.shape[1], columns, v.shape[3]), v.dtype),
+        )
+
+    return slots.pin([blank(cache) for cache in saved], mesh)
+
+
+@functools.partial(jax.jit, static_argnames="mesh", donate_argnames="pages")
+def load_pages(
+    mesh: Mesh | None,
+    pages: SavedCaches,
+    saved: SavedCaches,
+    targets_L: jax.Array,
+    sources_L: jax.Array,
+) -> SavedCaches:
+    """``pages.load`` on every device by itself."""
+    return slots.on_shards(paging.load, mesh)(pages, saved, targets_L, sources_L)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "rule", "chunk"), donate_argnames="state")
@@ -143,6 +190,7 @@ def advance(
     state: DecodeState,
     stopped_B: jax.Array,
     bounds: jax.Array,
+    pages: tuple[SavedCaches, Seating] | None = None,
     *,
     rule: Rule,
     chunk: int,
@@ -152,6 +200,7 @@ def advance(
     Args:
       stopped_B: rows that finish before the first.
       bounds: most steps, at most ``chunk``; and the number of live rows at which it ends early.
+      pages: prompts that rows read together, and who does; None where no row has one.
       chunk: C, columns of what comes back.
     """
     size, (most, patience) = stopped_B.shape[0], bounds
@@ -163,13 +212,15 @@ def advance(
         finished=state.rows.finished,
     )
 
+    feed_rows = _alone if pages is None else functools.partial(_with_pages, *pages)
+
     def goes_on(carry):
         step, _, added = carry
         return (step < most) & (jnp.sum(~added.finished) > patience)
 
     def body(carry):
         step, s, added = carry
-        s, token, logprob = _step(model, weights, s, rule)
+        s, token, logprob = _step(model, weights, s, rule, feed_rows)
         live = ~added.finished
         added = Chunk(
             tokens=added.tokens.at[:, step].set(jnp.where(live, token, 0)),
@@ -183,13 +234,17 @@ def advance(
     return slots.pin((state, added), model.mesh)
 
 
-def _step(
-    model: Transformer, weights: Weights, s: DecodeState, rule: Rule
-) -> tuple[DecodeState, jax.Array, jax.Array]:
-    """Feeds the latest token of every row and chooses the next."""
+Feed = Callable[[Transformer, Weights, DecodeState], tuple[list[LayerCache], jax.Array]]
+"""Feeds the latest token of every row: the caches with it, and logits [B, V]."""
+
+
+def _alone(
+    model: Transformer, weights: Weights, s: DecodeState
+) -> tuple[list[LayerCache], jax.Array]:
+    """Every row sees what it has in its slot."""
     rows = s.rows
     visible = ages(s.column, s.columns) <= rows.lengths[:, None]
-    caches, logits = decode_step(
+    return decode_step(
         model,
         weights.shared,
         weights.layers,
@@ -199,6 +254,23 @@ def _step(
         s.column,
         visible,
     )
+
+
+def _with_pages(
+    pages: SavedCaches, seating: Seating, model: Transformer, weights: Weights, s: DecodeState
+) -> tuple[list[LayerCache], jax.Array]:
+    """Every row sees its page too."""
+    attends = paging.attends(model.config, s, pages, seating, model.mesh)
+    tokens, positions = s.rows.tokens, s.rows.lengths
+    return feed(model, weights.shared, weights.layers, tokens, positions, attends)
+
+
+def _step(
+    model: Transformer, weights: Weights, s: DecodeState, rule: Rule, feed_rows: Feed
+) -> tuple[DecodeState, jax.Array, jax.Array]:
+    """Feeds the latest token of every row and chooses the next."""
+    rows = s.rows
+    caches, logits = feed_rows(model, weights, s)
     token, logprob = choose(logits, _uniform(rows, rule), rows.wishes, rule)
     live = ~rows.finished
     left = rows.left - live

@@ -14,8 +14,11 @@ from reasoning_jax.parallel import batch_ways, put_batch, put_replicated, to_hos
 from reasoning_jax.sampling import decode
 from reasoning_jax.sampling.choose import Rule
 from reasoning_jax.sampling.newcomers import pack
+from reasoning_jax.sampling.pages import Seating
 from reasoning_jax.sampling.params import SamplingParams
 from reasoning_jax.sampling.prefix import Prefix
+from reasoning_jax.sampling.reading import Reader
+from reasoning_jax.sampling.seats import Seats, pages_needed
 from reasoning_jax.sampling.state import SavedCaches
 from reasoning_jax.sampling.task import Task
 from reasoning_jax.sampling.weights import Weights
@@ -29,6 +32,8 @@ _PATIENCE = 1 / 8
 _SHRINK_STEPS, _SMALLEST = 64, 8
 # Rings are made for whole rows up to this length; longer ones grow when they have to.
 _WHOLE_RING = 256
+# Rows read a prompt together from this many tokens on, at most so many rows at once.
+_SHARED, _SEATS = 256, 4
 # Most tokens, padding included, of the prompts that a device reads at once.
 _PREFILL_TOKENS = 8192
 
@@ -72,6 +77,7 @@ class Slots:
         self._model = model
         self._weights = weights
         self._mesh = mesh
+        self._reader = Reader(model, weights, mesh)
         self._ways = batch_ways(mesh)
         self._most = 1 << (max(1, most // self._ways).bit_length() - 1)
         self._ladder = ladder
@@ -81,6 +87,11 @@ class Slots:
         self._columns = 0
         self._slots: list[list[Task | None]] = [[] for _ in range(self._ways)]
         self._stopped: set[tuple[int, int]] = set()
+        self._sharers = 1  # rows of the largest group that reads a prompt together
+        self._seats: Seats | None = None
+        self._seating: Seating | None = None
+        self._pages: SavedCaches | None = None
+        self._crowded = False  # slots are free that rows cannot take for want of a page
         self._rule = Rule(vocab_size, greedy=False, draws=False, best=0, nucleus=False)
 
     def add(self, tasks: Sequence[Task]) -> None:
@@ -91,8 +102,17 @@ class Slots:
         fresh = [task for task in tasks if task.row.prefix is None]
         for _, group in itertools.groupby(fresh, key=lambda task: id(task.row.tokens)):
             group = list(group)
+            self._let_share(group)
             for first in range(0, len(group), self._most):
                 self._waiting.append(group[first : first + self._most])
+
+    def _let_share(self, group: list[Task]) -> None:
+        """Marks tasks that begin with the same tokens, all but the last of which are read."""
+        length = len(group[0].row.tokens) - 1
+        if len(group) > 1 and length >= _SHARED:
+            self._sharers = max(self._sharers, len(group))
+            for task in group:
+                task.shared = length
 
     @property
     def busy(self) -> bool:
@@ -111,7 +131,7 @@ class Slots:
         self._pools = [pool for pool in self._pools if any(pool.tasks)]
         for way, slot, live in self._live():
             if live is task:
-                self._slots[way][slot] = None
+                self._leave(way, slot, task)
                 self._stopped.add((way, slot))
 
     def run(self) -> Iterator[Task]:
@@ -138,11 +158,16 @@ class Slots:
             task.add(tokens[i, :count].tolist(), logprobs[i, :count].tolist(), bool(finished[i]))
             if task.finished:
                 done.append(task)
-                self._slots[way][slot] = None
+                self._leave(way, slot, task)
                 if not finished[i]:
                     self._stopped.add((way, slot))
         self._keep([entry for entry in live if entry[2].finished and entry[2].keeps])
         return done
+
+    def _leave(self, way: int, slot: int, task: Task) -> None:
+        self._slots[way][slot] = None
+        if self._seats is not None:
+            self._seats.leave(way, task)
 
     # How many slots, over how many columns.
 
@@ -183,8 +208,52 @@ class Slots:
         columns = self._ring(tasks)
         if size >= self._size:
             columns = max(columns, self._columns)
+        fits = size == self._size
         if (size, columns) != (self._size, self._columns):
             self._rearrange(size, columns)
+        self._fit_pages([task for task in tasks if task.shared], fits)
+
+    def _fit_pages(self, tasks: Sequence[Task], fits: bool) -> None:
+        """Makes as many pages as the slots may need, where rows read prompts together.
+
+        Args:
+          tasks: of such rows.
+          fits: whether there are as many slots as there were.
+        """
+        crowded, self._crowded = self._crowded, False
+        if not tasks:
+            self._seats = self._seating = self._pages = None
+            return
+        now = self._seats
+        seated = now.seated() if now else []
+        each = min(_SEATS, bucket(self._sharers, 1), self._size)
+        rows = min(self._size, -(-len(tasks) // self._ways))
+        count = max(-(-rows // each), pages_needed(seated, each))
+        columns = _columns(max(task.shared for task in tasks))
+        if now and fits and now.each == each:
+            count = max(count, 2 * now.pages if crowded else now.pages)
+            columns = max(columns, now.columns)
+        count = min(bucket(count, 1), max(self._size, count))
+        if now and (now.pages, now.each, now.columns) == (count, each, columns):
+            return
+        self._seats, self._pages = Seats(self._ways, count, each, columns), None
+        for entry in seated:
+            self._seats.seat(*entry)
+        self._load_pages()
+
+    def _load_pages(self) -> None:
+        """Puts prompts into the pages that were given to them."""
+        if self._seats is None:
+            return
+        mesh = self._model.mesh
+        for saved, targets, sources in self._seats.new_pages():
+            if self._pages is None:
+                count = self._seats.pages * self._ways
+                self._pages = decode.blank_pages(
+                    mesh, saved, count=count, columns=self._seats.columns
+                )
+            placed = put_batch((targets, sources), self._mesh)
+            self._pages = decode.load_pages(mesh, self._pages, saved, *placed)
 
     def _rung(self, rows: int) -> int:
         """The least number of slots for so many rows, or all there may be."""
@@ -197,10 +266,10 @@ class Slots:
         """Columns for rows that are all in slots for the next steps."""
         # What is written after the end of a row must not reach what is to be kept of it.
         now = max(
-            (task.length + (_CHUNK if task.keeps else min(task.left, _CHUNK)) for task in tasks),
+            (task.own + (_CHUNK if task.keeps else min(task.left, _CHUNK)) for task in tasks),
             default=1,
         )
-        end = max((task.length + task.left for task in tasks), default=1)
+        end = max((task.own + task.left for task in tasks), default=1)
         return max(_columns(now), min(_columns(end), _WHOLE_RING))
 
     def _rearrange(self, size: int, columns: int) -> None:
@@ -255,41 +324,38 @@ class Slots:
             group = self._waiting.popleft()
             groups[way].append(group)
             loads[way] += len(group)
-        saved = self._read([[group[0].row.tokens for group in taken] for taken in groups], size)
+        saved = self._reader.read(
+            [[group[0].row.tokens for group in taken] for taken in groups], size
+        )
         return _Pool(
             saved,
             [deque((i, t) for i, group in enumerate(taken) for t in group) for taken in groups],
         )
 
-    def _read(self, prompts: list[list[tuple[int, ...]]], size: int) -> SavedCaches:
-        """Caches of all tokens but the last, which is fed by the first step, of each prompt.
-
-        Args:
-          prompts: of each device, at most ``size``.
-        """
-        longest = max(len(tokens) for of_way in prompts for tokens in of_way) - 1
-        columns = bucket(longest, largest_step=1 << 30)
-        tokens = np.zeros((self._ways, size, columns), np.int32)
-        lengths = np.zeros((self._ways, size), np.int32)
-        for way, of_way in enumerate(prompts):
-            for i, ids in enumerate(of_way):
-                lengths[way, i] = len(ids) - 1
-                tokens[way, i, columns - len(ids) + 1 :] = ids[:-1]
-        placed = put_batch((tokens.reshape(-1, columns), lengths.ravel()), self._mesh)
-        return decode.prefill(self._model, self._weights, *placed)
-
     def _place(self, pool: _Pool) -> None:
         """Puts tasks of a pool into free slots."""
-        free = [[s for s, task in enumerate(slots) if task is None] for slots in self._slots]
-        counts = [min(len(slots), len(tasks)) for slots, tasks in zip(free, pool.tasks)]
-        many = self._state is None or max(counts) > self._size // 2
+        chosen = [self._choose(pool, way) for way in range(self._ways)]
+        self._load_pages()
+        most = max(map(len, chosen))
+        many = self._state is None or most > self._size // 2
         size = self._size if many else self._quantum
-        for first in range(0, max(counts), size):
-            chosen = [
-                [(slot, *tasks.popleft()) for slot in slots[first : first + size] if tasks]
-                for slots, tasks in zip(free, pool.tasks)
-            ]
-            self._put(pool.saved, chosen, size)
+        for first in range(0, most, size):
+            self._put(pool.saved, [of_way[first : first + size] for of_way in chosen], size)
+
+    def _choose(self, pool: _Pool, way: int) -> list[tuple[int, int, Task]]:
+        """Takes tasks from a pool: (slot, row of its caches, task)."""
+        free = [slot for slot, task in enumerate(self._slots[way]) if task is None]
+        chosen, left = [], deque()
+        for source, task in pool.tasks[way]:
+            if len(chosen) == len(free):
+                left.append((source, task))
+            elif task.shared and not self._seats.seat(way, pool.saved, source, task):
+                left.append((source, task))
+                self._crowded |= 4 * (len(free) - len(chosen)) > self._size
+            else:
+                chosen.append((free[len(chosen)], source, task))
+        pool.tasks[way] = left
+        return chosen
 
     def _resume(self, tasks: list[Task]) -> None:
         """Reads what rows have beyond their prefixes; those then wait for slots."""
@@ -308,28 +374,14 @@ class Slots:
                     longer[prefix.device].append(task)
             if any(ready):
                 self._pools.append(_Pool(saved, ready))
+            for of_way in ready:
+                by_source = sorted(of_way, key=lambda entry: entry[0])
+                for _, alike in itertools.groupby(by_source, key=lambda entry: entry[0]):
+                    self._let_share([task for _, task in alike])
             for first in range(0, max(map(len, longer)), self._most):
                 part = [of_way[first : first + self._most] for of_way in longer]
-                self._pools.append(self._read_on(saved, part))
-
-    def _read_on(self, saved: SavedCaches, tasks: list[list[Task]]) -> _Pool:
-        size = bucket(max(map(len, tasks)), 1)
-        new = [
-            [task.row.tokens[len(task.row.prefix.tokens) - 1 : -1] for task in of_way]
-            for of_way in tasks
-        ]
-        columns = bucket(max(len(ids) for of_way in new for ids in of_way), largest_step=1 << 30)
-        tokens = np.zeros((self._ways, size, columns), np.int32)
-        sources, lengths, counts = np.zeros((3, self._ways, size), np.int32)
-        for way, of_way in enumerate(tasks):
-            for i, (task, ids) in enumerate(zip(of_way, new[way])):
-                prefix = task.row.prefix
-                tokens[way, i, columns - len(ids) :] = ids
-                sources[way, i], counts[way, i] = prefix.source, len(ids)
-                lengths[way, i] = len(prefix.tokens) - 1
-        arrays = (sources.ravel(), lengths.ravel(), tokens.reshape(-1, columns), counts.ravel())
-        read = decode.resume(self._model, self._weights, saved, *put_batch(arrays, self._mesh))
-        return _Pool(read, [deque(enumerate(of_way)) for of_way in tasks])
+                read = self._reader.read_on(saved, part)
+                self._pools.append(_Pool(read, [deque(enumerate(of_way)) for of_way in part]))
 
     def _keep(self, finished: list[tuple[int, int, Task]]) -> None:
         """Lifts the state of rows out of slots that no other row has taken yet."""
@@ -341,13 +393,14 @@ class Slots:
         for way, entries in enumerate(of_way):
             for i, (_, slot, task) in enumerate(entries):
                 slots[way, i], surplus[way, i] = slot, task.surplus
-        longest = max(task.length for _, _, task in finished) - 1
-        caches = decode.lift(
-            self._model.mesh,
-            self._state,
-            *put_batch((slots.ravel(), surplus.ravel()), self._mesh),
-            columns=bucket(longest, largest_step=1 << 30),
-        )
+        columns = bucket(max(task.own for _, _, task in finished) - 1, largest_step=1 << 30)
+        placed = put_batch((slots.ravel(), surplus.ravel()), self._mesh)
+        mesh, state = self._model.mesh, self._state
+        if self._pages is None:
+            caches = decode.lift(mesh, state, *placed, columns=columns)
+        else:
+            seated = (self._pages, self._seating)
+            caches = decode.lift_with_pages(mesh, state, *seated, *placed, columns=columns)
         for way, entries in enumerate(of_way):
             for i, (_, _, task) in enumerate(entries):
                 tokens = (*task.row.tokens, *task.tokens)
@@ -360,7 +413,7 @@ class Slots:
         for first in range(0, len(prompts), most):
             part = prompts[first : first + most]
             dealt = [part[way :: self._ways] for way in range(self._ways)]
-            caches = self._read(dealt, bucket(len(dealt[0]), 1))
+            caches = self._reader.read(dealt, bucket(len(dealt[0]), 1))
             found += [
                 Prefix(tokens, caches, i % self._ways, i // self._ways, self._weights)
                 for i, tokens in enumerate(part)
@@ -402,12 +455,17 @@ class Slots:
         for way, slot in self._stopped:
             stopped[way, slot] = True
         self._stopped = set()
+        pages = None
+        if self._pages is not None:
+            self._seating = put_batch(self._seats.seating(self._slots), self._mesh)
+            pages = self._pages, self._seating
         self._state, added = decode.advance(
             self._model,
             self._weights,
             self._state,
             put_batch(stopped.reshape(-1), self._mesh),
             put_replicated(np.array([most, patience], np.int32), self._mesh),
+            pages,
             rule=self._rule,
             chunk=_CHUNK,
         )

@@ -128,15 +128,20 @@ def rearrange(state: DecodeState, slots: jax.Array, *, columns: int) -> DecodeSt
     return DecodeState(caches, rows, jnp.asarray(column, jnp.int32))
 
 
-def lift(state: DecodeState, slots: jax.Array, surplus: jax.Array, *, columns: int) -> SavedCaches:
+def lift(
+    state: DecodeState, elsewhere: jax.Array, slots: jax.Array, surplus: jax.Array, *, columns: int
+) -> SavedCaches:
     """The caches of rows, to go on from; no other row may have been put there since.
 
     Args:
+      elsewhere: [B] how many of the tokens of each row, its first ones, are not in its slot.
       slots: [G] where the rows are.
       surplus: [G] how many of their latest tokens are left out.
-      columns: of the result; no row may be longer.
+      columns: of the result; no row may have more in its slot.
     """
-    lengths, idle = (jnp.take(x, slots, axis=0) for x in (state.rows.lengths, state.rows.idle))
+    lengths, idle = (
+        jnp.take(x, slots, axis=0) for x in (state.rows.lengths - elsewhere, state.rows.idle)
+    )
     has_token = jnp.arange(columns)[::-1] < (lengths - surplus)[:, None]
 
     def save(cache: LayerCache) -> LayerCache:

@@ -41,6 +41,8 @@ class Task:
       keeps: its state is wanted when it is finished.
       prefix: that state.
       surplus: tokens that the device has beyond those a stop string left.
+      shared: tokens that it reads together with other rows, its first ones; they need no columns
+        in its slot.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Task:
         self.keeps = keeps
         self.prefix: Prefix | None = None
         self.surplus = 0
+        self.shared = 0
         self._tokenizer = tokenizer
         self._search = StopSearch(tokenizer, sampling.stop)
         self._stopped = False
@@ -68,6 +71,11 @@ class Task:
     def length(self) -> int:
         """Tokens of the row in all."""
         return len(self.row.tokens) + len(self.tokens)
+
+    @property
+    def own(self) -> int:
+        """Tokens of it that its slot holds."""
+        return self.length - self.shared
 
     @property
     def left(self) -> int:

@@ -32,14 +32,15 @@ def test_forward_by_hand():
 
 
 def test_sampling_by_hand():
-    # One prompt of 3 for 2 rows of 2 new tokens: prefill, then one step that sees 4.
+    # One prompt of 3 for 2 rows of 2 new tokens: prefill, then one step that sees 4, of which
+    # the rows have 1 of their own.
     floor = floors.sampling(SMALL, MACHINE, rows=2, prompt=3, response=2, distinct=1)
     assert floors.cache_bytes(SMALL) == 2 * 2 * 1 * 2 * 4
     step = 2 * (560 + 128)
     assert floor.flops == 1712 + step
     weights = 280 * 4
-    assert floor.bytes == weights + weights + 2 * 4 * 32
-    assert floor.seconds == max(1.712, weights / 100) + max(step / 1000, (weights + 256) / 100)
+    assert floor.bytes == weights + weights + (3 + 2) * 32
+    assert floor.seconds == max(1.712, weights / 100) + max(step / 1000, (weights + 160) / 100)
 
 
 def test_update_by_hand():

@@ -37,7 +37,7 @@ def test_sampling_and_its_gate(tmp_path):
         row["who"] for row in rows(tmp_path, "sample")
     }
     found = rows(tmp_path, "sample")
-    assert {"greedy", "temperature", "top-k top-p", "lengths", "group"} <= {
+    assert {"greedy", "temperature", "top-k top-p", "lengths", "group, prompts=1"} <= {
         row["case"] for row in found
     }
     assert all(row["of_floor"] > 0 for row in found if row["case"] == "temperature")
