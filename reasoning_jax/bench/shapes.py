@@ -53,7 +53,8 @@ class Load:
     Attributes:
       rows, prompt, response: of plain sampling, and of a whole step of RL.
       update_rows: rows of an update, prompt + response tokens each.
-      micro_batches: parts of the update of a whole step of RL.
+      update_parts: micro-batches of an update.
+      micro_batches: those of the update of a whole step of RL.
       long_prompt, long_response, groups: of sampling groups of 8 from long prompts.
       mean_length, most_tokens, per_slot: geometric lengths, and requests for each of ``rows``
         slots.
@@ -67,7 +68,8 @@ class Load:
     prompt: int = 64
     response: int = 128
     update_rows: int = 32
-    micro_batches: int = 1
+    update_parts: int = 4
+    micro_batches: int = 4
     long_prompt: int = 1024
     long_response: int = 512
     groups: int = 4
@@ -80,11 +82,12 @@ class Load:
     stream: int = 1 << 26
 
 
-TINY = Load(8, 8, 8, 16, 1, 32, 8, 2, 4, 16, 2, (2, 8), (16, 32), 64, 1 << 12)
+TINY = Load(8, 8, 8, 16, 1, 1, 32, 8, 2, 4, 16, 2, (2, 8), (16, 32), 64, 1 << 12)
 ACCELERATOR = Load(
     prompt=256,
     response=512,
     update_rows=16,
+    update_parts=1,
     micro_batches=4,
     groups=16,
     mean_length=256,

@@ -60,7 +60,7 @@ def _work(settings: Settings, task: str, folder: str) -> Work:
         load.update_rows,
         load.prompt,
         load.response,
-        options=settings.options,
+        options={**settings.options, "micro_batches": load.update_parts},
     )
 
 

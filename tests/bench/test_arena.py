@@ -59,9 +59,10 @@ def test_an_interpreter_that_is_not_there_is_named():
 
 
 def test_only_we_keep_what_the_launch_scripts_set(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--two_devices")
-    assert Contestant("us", "m", ours=True).environment()["XLA_FLAGS"] == "--two_devices"
-    assert "XLA_FLAGS" not in Contestant("peer", "m").environment()
+    for name in ("XLA_FLAGS", "GLIBC_TUNABLES"):
+        monkeypatch.setenv(name, "--two_devices")
+        assert Contestant("us", "m", ours=True).environment()[name] == "--two_devices"
+        assert name not in Contestant("peer", "m").environment()
     assert Contestant("peer", "m", variables={"XLA_FLAGS": "x"}).environment()["XLA_FLAGS"] == "x"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import statistics
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
@@ -35,8 +36,9 @@ def build_rl_step(work: Work) -> Callable[[], Done]:
     def run() -> Done:
         for _ in range(work.rounds):
             TURNSTILE.step()
-        line = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
-        times = {name.removeprefix("time/"): line[name] for name in _TIMES}
+        lines = (workdir / "metrics.jsonl").read_text().splitlines()[-work.rounds :]
+        steps = [json.loads(line) for line in lines]
+        times = {n.removeprefix("time/"): statistics.mean(s[n] for s in steps) for n in _TIMES}
         return Done(work.rows * work.response * work.rounds, extra=times)
 
     return run

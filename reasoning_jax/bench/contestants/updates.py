@@ -40,6 +40,7 @@ from reasoning_jax.types import Rollouts
 def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> Callable[[], Done]:
     """A function that makes one update on the same batch each time, from a copy of ``params``."""
     options = {"unroll": unrolled(config), "attention": "auto", **work.options}
+    micro_batches = options.pop("micro_batches", 1)
     model = Transformer(config, mesh, jnp.dtype(work.dtype), **options)
     trainable = all_parameters(config, mesh)
     optimizer = adamw(
@@ -52,7 +53,7 @@ def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> C
     tokens = np.asarray(works.update_rows(work, config.vocab_size), np.int32)
     make = {"grpo": _grpo, "dpo": _dpo, "sft": _sft}[work.task]
     batch, functions = make(work, model, params, tokens, mesh)
-    update = make_update(trainable, optimizer, **functions)
+    update = make_update(trainable, optimizer, **functions, micro_batches=micro_batches)
     # The update takes its state away: the parameters stay for other works.
     state = create_state(trainable, jax.tree.map(jnp.copy, params), optimizer)
 
