@@ -8,7 +8,7 @@ leaves out groups that are solved too often, more of them in each phase (14, 10 
 
 Variants, after a colon: staged, on_policy (all groups throughout), off_policy (four updates per
 batch); ``small`` instead or behind is for continuous integration. Of the paper's stages this has
-the difficulty, not the length of responses, which the task fixes, nor code. Figures:
+the difficulty; configs/acereason_stages.py has the length of responses and code. Figures:
 docs/systems/acereason.md.
 """
 
