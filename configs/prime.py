@@ -34,6 +34,7 @@ def get_config(variant: str = "") -> ConfigDict:
     advantage = "prime" if chosen == "frozen" else chosen
     rl.advantage = named(f"reasoning_jax.rl.advantages.{advantage}")
     rl.implicit.beta = 0.05
+    rl.implicit.optimizer.schedule.warmup_steps = 0  # a frozen one has few steps to learn in
     if chosen == "frozen":
         rl.head_start = rl.implicit.until = 2 if small else 6  # of the same number of steps
     config.lock()
