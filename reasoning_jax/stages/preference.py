@@ -31,7 +31,7 @@ from reasoning_jax.preference.pairs import (
     read_pairs,
     write_pairs,
 )
-from reasoning_jax.shapes import bucket
+from reasoning_jax.shapes import width
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.responses import (
     Rows,
@@ -117,8 +117,8 @@ def _rows(context: Context, block: ConfigDict, pairs: tuple[Pair, ...]) -> PairB
     ]
     if block.row_tokens:
         return pack_pairs(ids, block.row_tokens)
-    width = bucket(max((pair.length for pair in ids), default=1))
-    return collate_pairs(ids, min(width, block.max_length))
+    columns = width(max((pair.length for pair in ids), default=1))
+    return collate_pairs(ids, min(columns, block.max_length))
 
 
 def _token_logprobs(model, params: dict, rows: Rows) -> tuple[jax.Array, jax.Array]:

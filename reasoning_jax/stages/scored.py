@@ -19,7 +19,7 @@ from reasoning_jax.preference.pairs import (
     read_scored,
     write_scored,
 )
-from reasoning_jax.shapes import bucket
+from reasoning_jax.shapes import width
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.preference import beta_of
 from reasoning_jax.stages.responses import (
@@ -92,6 +92,6 @@ def scored_rows(context: Context, block: ConfigDict, entries: tuple[Scored, ...]
         ]
         for entry in entries
     ]
-    width = bucket(max((one.length for group in groups for one in group), default=1))
+    columns = width(max((one.length for group in groups for one in group), default=1))
     scores = [entry.scores for entry in entries]
-    return collate_scored(groups, scores, min(width, block.max_length))
+    return collate_scored(groups, scores, min(columns, block.max_length))

@@ -28,7 +28,7 @@ from reasoning_jax.preference.pairs import (
     write_singles,
 )
 from reasoning_jax.preference.singles import MISMATCHED, OWN
-from reasoning_jax.shapes import bucket
+from reasoning_jax.shapes import width
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.preference import beta_of
 from reasoning_jax.stages.responses import (
@@ -133,6 +133,6 @@ def _rows(context: Context, block: ConfigDict, singles: tuple[Single, ...]) -> S
         )
         for s in singles
     ]
-    width = bucket(max((one.length for one in ids), default=1))
+    columns = width(max((one.length for one in ids), default=1))
     flags = [single.desirable for single in singles]
-    return collate_singles(ids, flags, min(width, block.max_length))
+    return collate_singles(ids, flags, min(columns, block.max_length))
