@@ -32,7 +32,8 @@ _PATIENCE = 1 / 8
 _SHRINK_STEPS, _SMALLEST = 64, 8
 # Rings are made for whole rows up to this length; longer ones grow when they have to.
 _WHOLE_RING = 256
-# Rows read a prompt together from this many tokens on, at most so many rows at once.
+# Rows read a prompt together from this many tokens on, at most so many rows at once. Eight rows of
+# a prompt of 128 tokens were 3 % faster with a copy each, of 256 8 % slower, of 512 26 %.
 _SHARED, _SEATS = 256, 4
 # Most tokens, padding included, of the prompts that a device reads at once.
 _PREFILL_TOKENS = 8192
