@@ -1,8 +1,7 @@
 """What the launch scripts set before jax starts, and how they end.
 
 XLA_FLAGS                  one host device per core, for the CPU platform
-GLIBC_TUNABLES             huge pages in malloc, where Linux leaves the choice to the process;
-                           freed memory is kept for the next step
+GLIBC_TUNABLES             huge pages in malloc, where Linux leaves the choice to the process
 JAX_COMPILATION_CACHE_DIR  compiled programs outlive the process
 TF_CPP_MIN_LOG_LEVEL       no chatter of the runtime
 
@@ -21,15 +20,7 @@ from absl import app, flags, logging
 from launch import free_overrides
 
 HUGE_PAGES = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
-HUGE = "glibc.malloc.hugetlb"
-# Blocks of any size come from the one heap of the process, which never shrinks: what a step of
-# training frees is there for the next one, and need not be had from the machine again.
-_NEVER = str(1 << 40)
-KEEP = {
-    "glibc.malloc.mmap_threshold": _NEVER,
-    "glibc.malloc.trim_threshold": _NEVER,
-    "glibc.malloc.arena_max": "1",
-}
+TUNABLE = "glibc.malloc.hugetlb"
 
 
 def prepare() -> None:
@@ -44,26 +35,24 @@ def prepare() -> None:
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "reasoning_jax" / "jax"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    tunables = with_tunables(os.environ.get("GLIBC_TUNABLES", ""))
+    tunables = with_huge_pages(os.environ.get("GLIBC_TUNABLES", ""))
     if tunables is not None and _is_launch_script():
         os.environ["GLIBC_TUNABLES"] = tunables
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def with_tunables(tunables: str) -> str | None:
-    """GLIBC_TUNABLES with huge pages and a heap that stays; None where nothing is to be added.
+def with_huge_pages(tunables: str) -> str | None:
+    """GLIBC_TUNABLES with huge pages in malloc; None where they are decided or cannot be had.
 
-    An update on a CPU allocates and frees its activations anew each time: a quarter of it, or
-    half after a pause, would go into page faults.
+    An update on a CPU allocates and frees its activations anew each time: without them a fifth
+    of it goes into page faults.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if TUNABLE in tunables or platform.libc_ver()[0] != "glibc":
         return None
-    wanted = dict(KEEP)
     # Under `always` they come by themselves; under `never` they do not come at all.
-    if HUGE_PAGES.exists() and "[madvise]" in HUGE_PAGES.read_text():
-        wanted = {HUGE: "1", **wanted}
-    added = [f"{name}={value}" for name, value in wanted.items() if name not in tunables]
-    return ":".join(filter(None, (tunables, *added))) if added else None
+    if not HUGE_PAGES.exists() or "[madvise]" not in HUGE_PAGES.read_text():
+        return None
+    return ":".join(part for part in (tunables, f"{TUNABLE}=1") if part)
 
 
 def _is_launch_script() -> bool:

@@ -17,23 +17,6 @@ block = libc.malloc(64 << 20)
 ctypes.memset(block, 1, 64 << 20)
 print(re.search(r"AnonHugePages: +([0-9]+)", open("/proc/self/smaps_rollup").read())[1])
 """
-# Page faults of a thread that gets 64 MB, touches and frees them again, after its first time.
-AGAIN = """
-import ctypes, resource, threading
-libc = ctypes.CDLL(None)
-libc.malloc.restype = ctypes.c_void_p
-libc.free.argtypes = [ctypes.c_void_p]
-def once():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    block = libc.malloc(64 << 20)
-    ctypes.memset(block, 1, 64 << 20)
-    libc.free(block)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-thread = threading.Thread(target=lambda: print([once(), once()][1]))
-thread.start()
-thread.join()
-"""
-KEPT = ":".join(f"{name}={value}" for name, value in environment.KEEP.items())
 
 
 @pytest.fixture
@@ -55,64 +38,47 @@ def pages(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "before, after",
     [
-        ("", f"glibc.malloc.hugetlb=1:{KEPT}"),
-        ("glibc.malloc.check=1", f"glibc.malloc.check=1:glibc.malloc.hugetlb=1:{KEPT}"),
-        (f"glibc.malloc.hugetlb=0:{KEPT}", None),
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.check=1", "glibc.malloc.check=1:glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", None),
     ],
 )
 def test_huge_pages_unless_the_user_has_decided(pages, before, after):
     pages("madvise")
-    assert environment.with_tunables(before) == after
-
-
-def test_each_tunable_unless_the_user_has_decided(pages):
-    pages("madvise")
-    before = "glibc.malloc.trim_threshold=0:glibc.malloc.hugetlb=0"
-    mapped, _, arenas = KEPT.split(":")
-    assert environment.with_tunables(before) == f"{before}:{mapped}:{arenas}"
+    assert environment.with_huge_pages(before) == after
 
 
 @pytest.mark.parametrize("choice", ["always", "never", None])
-def test_no_huge_pages_where_they_would_change_nothing(pages, choice):
+def test_no_new_start_where_it_would_change_nothing(pages, choice):
     pages(choice)
-    assert environment.with_tunables("") == KEPT
-    assert environment.with_tunables(KEPT) is None
+    assert environment.with_huge_pages("") is None
 
 
 def test_no_new_start_without_glibc(pages, monkeypatch):
     pages("madvise")
     monkeypatch.setattr(environment.platform, "libc_ver", lambda: ("", ""))
-    assert environment.with_tunables("") is None
+    assert environment.with_huge_pages("") is None
 
 
 def test_malloc_takes_huge_pages():
-    tunables = environment.with_tunables("")
-    if tunables is None or environment.HUGE not in tunables:
+    tunables = environment.with_huge_pages("")
+    if tunables is None:
         pytest.skip("this system does not leave huge pages to the process")
-    assert _printed(PROBE, "") < 8_000
-    assert _printed(PROBE, tunables) > 48_000
 
+    def huge(tunables):
+        variables = {"GLIBC_TUNABLES": tunables}
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE], env=variables, capture_output=True, text=True, check=True
+        )
+        return int(done.stdout)
 
-def test_malloc_keeps_what_is_freed():
-    if environment.with_tunables("") is None:
-        pytest.skip("this system has another malloc")
-    assert _printed(AGAIN, "") > 16_000  # 4 kB each
-    assert _printed(AGAIN, KEPT) < 160
-
-
-def _printed(program, tunables):
-    """The number that a Python program prints under GLIBC_TUNABLES."""
-    variables = {"GLIBC_TUNABLES": tunables}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
-    )
-    return int(done.stdout)
+    assert huge("") < 8_000
+    assert huge(tunables) > 48_000
 
 
 def test_a_launch_script_begins_anew_and_an_importer_does_not(tmp_path):
-    tunables = environment.with_tunables("")
-    if tunables is None:
-        pytest.skip("this system has another malloc")
+    if environment.with_huge_pages("") is None:
+        pytest.skip("this system does not leave huge pages to the process")
     shutil.copytree(pathlib.Path(environment.__file__).parent, tmp_path / "launch")
     shown = (
         "from launch import environment\nimport os, sys\n"
@@ -133,7 +99,7 @@ def test_a_launch_script_begins_anew_and_an_importer_does_not(tmp_path):
         ).stdout
 
     assert run("probe") == "None ['--a=b c']\n"
-    assert run("launch.probe") == f"{tunables} ['--a=b c']\n"
+    assert run("launch.probe") == "glibc.malloc.hugetlb=1 ['--a=b c']\n"
 
 
 def test_what_the_user_has_set_stays(monkeypatch):
