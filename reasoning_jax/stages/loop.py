@@ -14,7 +14,11 @@ from reasoning_jax.evals.console import progress
 from reasoning_jax.evals.run import Evaluation
 from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.stage import Interrupted, Stage, StopSignals
+from reasoning_jax.training.heap import small_heap
 from reasoning_jax.training.state import TrainState, abstract_state, create_state
+
+# Steps after which the programs of a loop are there.
+_SETTLED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +134,11 @@ def run_loop(
 
     stopped = bool(memory.get("stopped"))
     console = None if is_main_process() else Console(file=io.StringIO())
-    with progress(schedule.steps, name, step, console) as bar, StopSignals() as signals:
+    with (
+        progress(schedule.steps, name, step, console) as bar,
+        StopSignals() as signals,
+        small_heap() as set_aside,
+    ):
         while step < schedule.steps and not stopped:
             state, result = advance(state, next(batches), step)
             memory = {**memory, **result.remember}
@@ -161,6 +169,8 @@ def run_loop(
                     memory["stopped"] = stopped
                 clock.restart()
             bar.update(step, metrics)
+            if step == position.step + _SETTLED:
+                set_aside()
             if saved:
                 save()
             if interrupted:
