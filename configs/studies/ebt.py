@@ -4,8 +4,8 @@ python -m launch.study --study=configs/studies/ebt.py --out=DIR
 
 Controls: the plain transformer at equal data, at equal FLOPs (five times the updates, for two
 thoughts cost 1 + 2 x 2), and with its layers passed five times (equal FLOPs and data). A start of
-noise 1 is the paper's. Measures are taken on unseen text, on text of a warmer source and on text
-with a tenth of its letters drawn anew.
+noise 1 is the paper's; a start from a draft is an ablation of it. Measures are taken on unseen
+text, on text of a warmer source and on text with a tenth of its letters drawn anew.
 """
 
 from reasoning_jax.studies import Arm, Budget, Measure, Study, last
@@ -27,6 +27,7 @@ def get_study() -> Study:
             f"{CONFIG}:small", {"pretrain.thinking.init_scale": 1.0, "study.init_scale": 1.0}
         ),
         "ebt_s2": Arm(f"{CONFIG}:s2,small"),
+        "ebt_draft": Arm(f"{CONFIG}:draft,small"),
     }
     return Study(
         name="ebt",

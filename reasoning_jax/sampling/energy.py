@@ -11,6 +11,7 @@ from reasoning_jax.models.energy import EnergyModel, Thinking
 from reasoning_jax.parallel import batch_ways, make_mesh, put_batch, put_replicated, to_host
 from reasoning_jax.sampling.energy_decode import EnergyDecodeState, EnergyRule, advance, start
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.prompts import collect, encode_prompt, read_prompts
 from reasoning_jax.shapes import bucket
 from reasoning_jax.text import Tokenizer
 from reasoning_jax.types import Completion
@@ -51,6 +52,11 @@ class EnergySampler:
             )
         if candidates < 1:
             raise ValueError(f"candidates is {candidates}; a token needs at least 1")
+        if model.conditioning != "candidate":
+            raise ValueError(
+                f"conditioning is {model.conditioning!r}, whose keys and values are others at "
+                "every step: no cache holds them; sample with conditioning candidate"
+            )
         self.params = params
         self.tokenizer = tokenizer
         self._model, self._thinking, self._candidates = model, thinking, candidates
@@ -74,10 +80,7 @@ class EnergySampler:
         A completion depends on (parameters, prompt, seed, prompt id, j) and on nothing else of
         the batch.
         """
-        outs: list[list[Completion]] = [[] for _ in prompts]
-        for index, completions in self.stream(prompts, sampling, prompt_ids):
-            outs[index] = completions
-        return outs
+        return collect(self.stream(prompts, sampling, prompt_ids), len(prompts))
 
     def stream(
         self,
@@ -86,12 +89,9 @@ class EnergySampler:
         prompt_ids: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, list[Completion]]]:
         """(i, the samples of prompt i) of each prompt, as soon as its batch is decoded."""
-        if isinstance(prompts, str):
-            raise ValueError("prompts is one string; give a list of prompts")
-        numbers = range(len(prompts)) if prompt_ids is None else prompt_ids
-        rows = [self.encode(i, prompt, sampling) for i, prompt in enumerate(prompts)]
-        keys = [number & 0xFFFFFFFF for _, number in zip(rows, numbers, strict=True)]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        given = read_prompts(prompts, sampling, prompt_ids, self.encode)
+        rows, keys = given.tokens, [number & 0xFFFFFFFF for number in given.numbers]
+        order = given.by_length
         step = self.prompts_at_once(sampling.n)
         for first in range(0, len(order), step):
             batch = order[first : first + step]
@@ -110,24 +110,9 @@ class EnergySampler:
         self, index: int, prompt: str | Sequence[int], sampling: SamplingParams
     ) -> tuple[int, ...]:
         """The ids of prompt ``index``; ValueError where it is empty, unknown or too long."""
-        ids = self.tokenizer.encode_prompt(prompt) if isinstance(prompt, str) else list(prompt)
-        config = self._model.decoder.config
-        if not ids:
-            raise ValueError(f"prompt {index} is empty; give at least one token")
-        unknown = [i for i in ids if not 0 <= i < config.vocab_size]
-        if unknown:
-            raise ValueError(
-                f"prompt {index} holds id {unknown[0]}, outside the embedding of "
-                f"{config.vocab_size} rows"
-            )
         # A candidate stands one position after the last token.
-        if len(ids) + sampling.max_tokens > config.max_position:
-            raise ValueError(
-                f"prompt {index} has {len(ids)} tokens; with max_tokens {sampling.max_tokens} it "
-                f"exceeds the context of {config.max_position}; shorten the prompt or lower "
-                "max_tokens"
-            )
-        return tuple(ids)
+        config = self._model.decoder.config
+        return encode_prompt(self.tokenizer, config, index, prompt, sampling.max_tokens)
 
     def _run(
         self,

@@ -17,6 +17,7 @@ from reasoning_jax.models.energy import (
     CachedContext,
     EnergyModel,
     Thinking,
+    as_draft,
     least_energy,
     think_next,
 )
@@ -106,7 +107,7 @@ def start(
     length = tokens_PxT.shape[1]
     segment_ids = (jnp.arange(length) >= starts_P[:, None]).astype(jnp.int32)
     decoder = params["decoder"]
-    caches, _ = prefill(model.decoder, decoder, tokens_PxT, segment_ids, length + max_tokens)
+    caches, logits_P = prefill(model.decoder, decoder, tokens_PxT, segment_ids, length + max_tokens)
     rows = tokens_PxT.shape[0] * n
 
     def row_key(seed, prompt_id, sample):
@@ -128,7 +129,8 @@ def start(
         step=jnp.asarray(0),
     )
     layers = unstack_layers(decoder, model.decoder.config.n_layers)
-    return _think_and_append(model, params, layers, state, temperature, rule)
+    logits = jnp.repeat(logits_P, n, axis=0)
+    return _think_and_append(model, params, layers, state, logits, temperature, rule)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "rule"), donate_argnames=("state",))
@@ -145,24 +147,24 @@ def advance(
     layers = unstack_layers(params["decoder"], model.decoder.config.n_layers)
 
     def step(s: EnergyDecodeState) -> EnergyDecodeState:
-        s = s.replace(caches=write_latest(model, params, layers, s))
-        return _think_and_append(model, params, layers, s, temperature, rule)
+        caches, logits = write_latest(model, params, layers, s)
+        s = s.replace(caches=caches)
+        return _think_and_append(model, params, layers, s, logits, temperature, rule)
 
     return jax.lax.while_loop(lambda s: (s.step < until) & jnp.any(~s.finished), step, state)
 
 
 def write_latest(
     model: EnergyModel, params: dict, layers: list[dict], s: EnergyDecodeState
-) -> list[LayerCache]:
-    """The caches with the token of the latest step in them."""
+) -> tuple[list[LayerCache], jax.Array]:
+    """The caches with the token of the latest step in them, and the decoder's own logits [B, V]."""
     token = jax.lax.dynamic_index_in_dim(s.tokens, s.step - 1, axis=1, keepdims=False)
     column = s.prompt_columns + s.step - 1
     visible = _visible(s, column)
     positions = column - s.prompt_starts
-    caches, _ = decode_step(
+    return decode_step(
         model.decoder, params["decoder"], layers, s.caches, token, positions, column, visible
     )
-    return caches
 
 
 def context_of(layers: list[dict], s: EnergyDecodeState) -> CachedContext:
@@ -183,12 +185,14 @@ def _think_and_append(
     params: dict,
     layers: list[dict],
     s: EnergyDecodeState,
+    logits: jax.Array,
     temperature: jax.Array,
     rule: EnergyRule,
 ) -> EnergyDecodeState:
     """Thinks about the next token of every row, and chooses it where the row has not finished."""
     context = context_of(layers, s)
-    thoughts = think_next(model, params, context, s.keys, rule.thinking, rule.candidates)
+    draft = as_draft(logits) if rule.thinking.drafts else None
+    thoughts = think_next(model, params, context, s.keys, rule.thinking, rule.candidates, draft)
     logits, _ = least_energy(thoughts)
     scaled = logits / temperature
     allowed = jnp.where(jnp.arange(scaled.shape[1]) < rule.vocab_size, scaled, -jnp.inf)

@@ -22,6 +22,7 @@ from reasoning_jax.models.energy import (
     EnergyRows,
     Replay,
     Thinking,
+    begin,
     draw_replay,
     draw_start,
     push,
@@ -51,10 +52,15 @@ def default_config() -> ConfigDict:
             "init_scale": 0.1,  # deviation of the logits thinking begins with; 1 in the paper
             "step_size_spread": 1.0,  # s: the size of each position is drawn from U(size/s, size*s)
             "langevin": 0.0,  # deviation of the noise added to the logits before a thought
+            # what lies under the noise; or Draft, what the decoder says as a language model
+            "start": named("reasoning_jax.models.energy.Noise"),
+            # of the step size; or WithinCurvature, which holds it back where energies are sharp
+            "size_rule": named("reasoning_jax.models.energy.Learned"),
             "unroll": 1,  # thoughts per iteration of the loop
         }
     )
-    # or loss_two_phase (the same, in less memory), loss_truncated (S2), loss_unrolled
+    # or loss_two_phase (the same, in less memory), loss_truncated (S2), loss_unrolled, and
+    # loss_with_draft, which trains a draft too
     block.loss = named("reasoning_jax.models.energy.loss_autodiff")
     block.step_size_rate = 30.0  # of its learning rate, a multiple of the others'; 0: fixed
     # rows of finished thoughts that are kept, and how many go on per fresh row
@@ -154,7 +160,10 @@ def run(stage: Stage, params: dict | None) -> dict:
 def build_thinking(block: ConfigDict) -> Thinking:
     """How the stage trains to think."""
     settings = dict(block.thinking)
-    return Thinking(**{**settings, "min_steps": settings["min_steps"] or None})
+    rules = {
+        name: function(settings[name], f"thinking.{name}")() for name in ("start", "size_rule")
+    }
+    return Thinking(**{**settings, **rules, "min_steps": settings["min_steps"] or None})
 
 
 class _Watch:
@@ -251,6 +260,7 @@ def _loss(context: Context, block: ConfigDict, thinking: Thinking, seed: int):
     def loss(params: dict, batch: _Batch) -> tuple[jax.Array, EnergyRows]:
         keys = jax.vmap(key_of)(batch.step, batch.row)
         start = draw_start(model, thinking, keys, batch.tokens.shape[1])
+        start = begin(model, params, batch.tokens, batch.segment_ids, start, thinking)
         if batch.start is not None:
             stored = batch.start.astype(jnp.float32)
             goes_on = batch.replayed[:, None, None]

@@ -1,5 +1,6 @@
 """How an energy model is measured on held-out text: its thinking curve and its choices."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -50,7 +51,9 @@ def energy_measure(stage: Stage, thinking: Thinking) -> Callable[[dict], Evaluat
     )
     floor, m, keep = floor_of(context), settings.starts, thinking.steps
     # As training thinks, but with nothing random except the start.
-    calm = Thinking(steps=settings.steps, init_scale=thinking.init_scale)
+    calm = dataclasses.replace(
+        thinking, steps=settings.steps, min_steps=None, step_size_spread=1.0, langevin=0.0
+    )
     choice_of = held_out_choice(context, held_out, block.rows, calm, keep, m, settings.seed)
 
     def measure(params: dict) -> Evaluation:

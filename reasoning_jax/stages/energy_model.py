@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from reasoning_jax.functions import function
 from reasoning_jax.models import LoraConfig, ModelConfig, Transformer, load_model
 from reasoning_jax.models.energy import (
     SETTINGS,
@@ -36,6 +38,9 @@ def energy_block() -> ConfigDict:
     block = ConfigDict()
     block.landscapes = 0  # steps of thinking that are told apart; 0 is a plain transformer
     block.attention = "xla"  # of candidates; or blockwise, for long rows
+    # how they are told apart: by what is added to candidates, or by a time_token before all others
+    # as in the paper, which computes the context anew at every thought and cannot sample
+    block.conditioning = "candidate"
     # the step size training begins with: 5 to 20 at 100 ids, about 500 at 50,000
     block.step_size = 5.0
     # what sampling does: thoughts, deviation of the logits they begin with, and among how many
@@ -43,6 +48,11 @@ def energy_block() -> ConfigDict:
     block.steps = 2
     block.init_scale = 0.1
     block.candidates = 1
+    # what it begins with: noise or Draft; every token or the Likeliest of the draft; steps as
+    # learned or WithinCurvature
+    block.start = ConfigDict({"name": "reasoning_jax.models.energy.Noise"})
+    block.support = ConfigDict({"name": "reasoning_jax.models.energy.Vocabulary"})
+    block.size_rule = ConfigDict({"name": "reasoning_jax.models.energy.Learned"})
     return block
 
 
@@ -51,7 +61,7 @@ def build_energy(block: ConfigDict, decoder: Transformer) -> EnergyModel | None:
     if not block.landscapes:
         return None
     try:
-        model = EnergyModel(decoder, block.attention, block.landscapes)
+        model = EnergyModel(decoder, block.attention, block.landscapes, block.conditioning)
         energy_thinking(block)
     except ValueError as error:
         raise ValueError(f"config.energy: {error}") from error
@@ -60,9 +70,14 @@ def build_energy(block: ConfigDict, decoder: Transformer) -> EnergyModel | None:
     return model
 
 
-def energy_thinking(block: ConfigDict) -> Thinking:
-    """How the run's sampler thinks."""
-    return Thinking(steps=block.steps, init_scale=block.init_scale)
+def energy_thinking(block: Mapping[str, Any]) -> Thinking:
+    """How the run's sampler thinks; keys that a model saved before lacks are at their defaults."""
+    rules = {
+        name: function(block[name], name)()
+        for name in ("start", "support", "size_rule")
+        if name in block
+    }
+    return Thinking(steps=block["steps"], init_scale=block["init_scale"], **rules)
 
 
 def check_energy(config: ConfigDict, model: EnergyModel | None) -> None:
@@ -73,6 +88,12 @@ def check_energy(config: ConfigDict, model: EnergyModel | None) -> None:
             "calls none; leave it empty"
         )
     for name in config.stages if model is not None else ():
+        samples = config[name].stage.endswith((".evaluate", ".energy_verify"))
+        if samples and model.conditioning != "candidate":
+            raise ValueError(
+                f"config.{name} samples, which takes config.energy.conditioning candidate, not "
+                f"{model.conditioning}"
+            )
         if config[name].stage not in STAGES:
             raise ValueError(
                 f"config.{name}.stage is {config[name].stage}, which takes a plain transformer, "
@@ -82,13 +103,17 @@ def check_energy(config: ConfigDict, model: EnergyModel | None) -> None:
     folder = pathlib.Path(config.model)
     if not is_energy_folder(folder):
         return
-    saved = json.loads((folder / SETTINGS).read_text())["landscapes"]
-    found = 0 if model is None else model.landscapes
-    if saved != found:
-        raise ValueError(
-            f"{folder} holds an energy model of {saved} landscapes and config.energy.landscapes "
-            f"is {found}; set it to {saved}"
-        )
+    settings = json.loads((folder / SETTINGS).read_text())
+    for key, saved in (
+        ("landscapes", settings["landscapes"]),
+        ("conditioning", settings.get("conditioning", "candidate")),
+    ):
+        found = config.energy[key]
+        if saved != found:
+            raise ValueError(
+                f"{folder} holds an energy model of {key} {saved!r} and config.energy.{key} is "
+                f"{found!r}; set it to {saved!r}"
+            )
 
 
 def first_energy_params(config: ConfigDict, model: ModelConfig, mesh: Mesh) -> dict:
@@ -101,6 +126,7 @@ def first_energy_params(config: ConfigDict, model: ModelConfig, mesh: Mesh) -> d
         jax.random.key(config.seed),
         landscapes=block.landscapes,
         step_size=block.step_size,
+        conditioning=block.conditioning,
         mesh=mesh,
     )
     if (pathlib.Path(config.model) / "config.json").is_file():
@@ -130,8 +156,13 @@ def saved_energy_sampler(
     """A sampler of a saved energy model, which thinks as the run that left it did."""
     config, params, settings = load_energy(folder, mesh)
     decoder = Transformer(config, mesh, dtype)
-    model = EnergyModel(decoder, settings["attention"], settings["landscapes"])
-    thinking = Thinking(steps=settings["steps"], init_scale=settings["init_scale"])
+    model = EnergyModel(
+        decoder,
+        settings["attention"],
+        settings["landscapes"],
+        settings.get("conditioning", "candidate"),
+    )
+    thinking = energy_thinking(settings)
     return EnergySampler(model, params, tokenizer, thinking, settings["candidates"], mesh)
 
 
@@ -163,4 +194,5 @@ def all_of_energy(
 
 def energy_settings(block: ConfigDict) -> dict[str, Any]:
     """What a saved energy model must remember, as JSON."""
-    return {name: block[name] for name in energy_block()}
+    known = {name: block[name] for name in energy_block()}
+    return ConfigDict(known).to_dict()

@@ -86,7 +86,14 @@ def text_rows(
                 examples.append((part, [True] * len(part)))
     if not examples:
         raise ValueError(f"no document of {split!r} has two tokens")
-    return pack_examples(examples, row_tokens, seed)
+    rows = pack_examples(examples, row_tokens, seed)
+    energy = context.energy
+    if energy is not None and energy.conditioning != "candidate" and rows.segment_ids.max() > 1:
+        raise ValueError(
+            f"config.energy.conditioning is {energy.conditioning!r}, for rows of one document, and "
+            f"rows of {row_tokens} tokens hold several; lower row_tokens"
+        )
+    return rows
 
 
 def in_chunks(rows: PackedRows, size: int) -> Iterator[PackedRows]:

@@ -12,9 +12,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from reasoning_jax.evals.console import evaluation_table
+from reasoning_jax.functions import function
 from reasoning_jax.models.energy import Thinking
 from reasoning_jax.parallel import is_main_process
-from reasoning_jax.stages.blocks import check_rows
+from reasoning_jax.stages.blocks import check_rows, named
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.energy_evaluation import correlation, held_out_choice
 from reasoning_jax.stages.pretrain import held_out_nll
@@ -39,6 +40,9 @@ def default_config() -> ConfigDict:
     block.trained = 2  # thoughts that training takes
     block.steps = 12  # most thoughts
     block.init_scale = 0.1
+    # what thinking begins with, as in training
+    block.start = named("reasoning_jax.models.energy.Noise")
+    block.size_rule = named("reasoning_jax.models.energy.Learned")
     block.step_scales = (0.5, 1.0)  # multiples of the trained step size
     block.starts = 8  # M
     block.seed = 0
@@ -55,6 +59,7 @@ def validate(context: Context, block: ConfigDict) -> None:
             f"trained {block.trained} must lie in [1, steps {block.steps}], and step_scales "
             f"{tuple(block.step_scales)} hold 1.0, the size of training"
         )
+    _thinking_of(block)
     for _ in _texts(context, block):
         pass
 
@@ -76,6 +81,11 @@ def run(stage: Stage, params: dict) -> dict:
     return params
 
 
+def _thinking_of(block: ConfigDict) -> Thinking:
+    rules = {name: function(block[name], name)() for name in ("start", "size_rule")}
+    return Thinking(steps=block.steps, init_scale=block.init_scale, **rules)
+
+
 def _plain(context: Context, block: ConfigDict, rows: PackedRows, params: dict) -> dict:
     return {"nll": held_out_nll(context, rows, block.rows, block.loops)(params)}
 
@@ -87,7 +97,7 @@ def _thinking(context: Context, block: ConfigDict, rows: PackedRows, params: dic
     step sizes; ``choice_gain`` how much lower the loss of the least energy is than that of the
     mean of the logits.
     """
-    thinking = Thinking(steps=block.steps, init_scale=block.init_scale)
+    thinking = _thinking_of(block)
     found: dict[str, float] = {}
     least = np.inf
     for scale in block.step_scales:

@@ -130,6 +130,47 @@ def test_eight_devices_give_the_metrics_of_one(finished, tmp_path, monkeypatch):
                 assert value == pytest.approx(theirs[name], rel=1e-3, abs=1e-4), name
 
 
+ENERGY = "reasoning_jax.models.energy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"energy.conditioning": "time_token"},
+        {
+            "ebt.thinking.start.name": f"{ENERGY}.Draft",
+            "ebt.loss.name": f"{ENERGY}.loss_with_draft",
+        },
+        {"ebt.thinking.size_rule.name": f"{ENERGY}.WithinCurvature"},
+    ],
+    ids=["time_token", "draft", "curvature"],
+)
+def test_options_train_from_their_keys_alone(tmp_path, options):
+    config = tiny("reasoning_jax.stages.energy", landscapes=2)
+    config.ebt.row_tokens = 10  # a document
+    config.ebt.evaluate_every = 6
+    config.update_from_flattened_dict(options)
+    run(config, tmp_path)
+    found = lines(tmp_path)
+    losses = [line["train/loss"] for line in found if "train/loss" in line]
+    assert all(map(math.isfinite, losses)) and losses[-1] < losses[0]
+    _, _, settings = load_energy(tmp_path / "model")
+    assert settings["conditioning"] == config.energy.conditioning
+    assert settings["start"] == {"name": f"{ENERGY}.Noise"}
+
+
+def test_a_time_token_cannot_sample(tmp_path):
+    config = tiny("reasoning_jax.stages.energy", landscapes=2, conditioning="time_token")
+    config.ebt.row_tokens = 10
+    context, _ = check(config, tmp_path)
+    with pytest.raises(ValueError, match="no cache holds them"):
+        context.sampler({})
+    add_stage(config, "evaluate", "reasoning_jax.stages.evaluate")
+    with pytest.raises(ValueError, match=r"config\.evaluate samples"):
+        check(config, tmp_path)
+
+
 @pytest.mark.slow
 def test_divergence_names_the_step_size(tmp_path):
     config = s2()
@@ -159,6 +200,10 @@ def test_the_baseline_reads_the_same_text(tmp_path):
         ("ebt.step_size_rate", -1.0, "step_size_rate is -1"),
         ("ebt.documents", 999, "documents 999"),
         ("energy.attention", "cudnn", "must have a second derivative"),
+        ("energy.conditioning", "adaln", "conditioning is 'adaln'"),
+        ("energy.conditioning", "time_token", "rows of one document"),
+        ("energy.support.name", "reasoning_jax.models.energy.Likeliest", "Likeliest needs k"),
+        ("ebt.thinking.start.name", "reasoning_jax.models.energy.Guess", "no function"),
         ("lora.rank", 2, "trains all of its parameters"),
     ],
 )
@@ -190,5 +235,5 @@ def test_a_saved_model_is_what_the_next_run_begins_with(finished, tmp_path):
     )
     assert sampler.encode(0, "ab", SamplingParams(max_tokens=3)) == (2, 3)
     config.energy.landscapes = 2
-    with pytest.raises(ValueError, match="energy model of 1 landscapes"):
+    with pytest.raises(ValueError, match="energy model of landscapes 1 and"):
         check(config, tmp_path)

@@ -1,6 +1,15 @@
 """Energy-based transformers (arXiv:2507.02092): prediction as descent on a learned energy."""
 
 from reasoning_jax.models.energy.attention import CANDIDATE_ATTENTION, candidate_attention
+from reasoning_jax.models.energy.beginning import (
+    Draft,
+    Learned,
+    Likeliest,
+    Noise,
+    Vocabulary,
+    WithinCurvature,
+    largest_curvature,
+)
 from reasoning_jax.models.energy.cached import (
     CachedContext,
     NextThoughts,
@@ -8,18 +17,13 @@ from reasoning_jax.models.energy.cached import (
     least_energy,
     think_next,
 )
-from reasoning_jax.models.energy.curvature import (
-    largest_curvature,
-    think_within_curvature,
-    within_curvature,
-)
 from reasoning_jax.models.energy.curve import (
     Choice,
     Curve,
     choose_among_starts,
     thinking_curve,
 )
-from reasoning_jax.models.energy.draft import draft_logits, from_draft, within_support
+from reasoning_jax.models.energy.draft import as_draft, draft_logits
 from reasoning_jax.models.energy.folder import (
     SETTINGS,
     is_energy_folder,
@@ -32,8 +36,9 @@ from reasoning_jax.models.energy.loss import (
     loss_autodiff,
     loss_truncated,
     loss_unrolled,
+    loss_with_draft,
 )
-from reasoning_jax.models.energy.model import EnergyModel
+from reasoning_jax.models.energy.model import CONDITIONING, EnergyModel
 from reasoning_jax.models.energy.parameters import energy_param_shardings, init_energy_params
 from reasoning_jax.models.energy.replay import (
     Replay,
@@ -55,6 +60,7 @@ from reasoning_jax.models.energy.thinking import (
     Start,
     Thinking,
     Thoughts,
+    begin,
     draw_start,
     draw_start_at,
     think,
@@ -72,21 +78,30 @@ from reasoning_jax.models.energy.verifier import (
 
 __all__ = [
     "CANDIDATE_ATTENTION",
+    "CONDITIONING",
     "SETTINGS",
     "CachedContext",
     "Choice",
     "Curve",
+    "Draft",
     "EnergyBatch",
     "EnergyContext",
     "EnergyModel",
     "EnergyRows",
+    "Learned",
+    "Likeliest",
     "NextThoughts",
+    "Noise",
     "Replay",
     "Settled",
     "Start",
     "Thinking",
     "Thoughts",
+    "Vocabulary",
+    "WithinCurvature",
     "abstract_replay",
+    "as_draft",
+    "begin",
     "cached_energy",
     "candidate_attention",
     "candidate_energy",
@@ -100,7 +115,6 @@ __all__ = [
     "encode",
     "energy",
     "energy_param_shardings",
-    "from_draft",
     "init_energy_params",
     "is_energy_folder",
     "largest_curvature",
@@ -112,6 +126,7 @@ __all__ = [
     "loss_truncated",
     "loss_two_phase",
     "loss_unrolled",
+    "loss_with_draft",
     "mean_energy",
     "push",
     "ranking_loss",
@@ -121,9 +136,6 @@ __all__ = [
     "think",
     "think_next",
     "think_until",
-    "think_within_curvature",
     "thinking_curve",
     "token_energies",
-    "within_curvature",
-    "within_support",
 ]

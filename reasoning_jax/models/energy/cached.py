@@ -9,7 +9,13 @@ from reasoning_jax.models.attention import masked_softmax
 from reasoning_jax.models.cache import LayerCache
 from reasoning_jax.models.energy.model import EnergyModel
 from reasoning_jax.models.energy.streams import embed_candidates
-from reasoning_jax.models.energy.thinking import Thinking, draw_start_at, step_noise, step_sizes
+from reasoning_jax.models.energy.thinking import (
+    Thinking,
+    draw_start_at,
+    start_directions,
+    step_noise,
+    step_sizes,
+)
 from reasoning_jax.models.heads import head_logits
 from reasoning_jax.models.layers import Attend
 from reasoning_jax.models.transformer import Block, rope_tables, select
@@ -87,11 +93,15 @@ def think_next(
     keys_B: jax.Array,
     thinking: Thinking,
     n_candidates: int,
+    draft_BxV: jax.Array | None = None,
 ) -> NextThoughts:
     """Thinks about the next token of each row from ``n_candidates`` starts.
 
     Start m of a row is what ``draw_start`` draws for its last token, with the key of the row folded
     with m: thinking over all of the row anew gives the same.
+
+    Args:
+      draft_BxV: log-probabilities of the decoder as a language model, where thinking asks for them.
     """
     b, m = len(keys_B), n_candidates
     keys = jax.vmap(lambda key: jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(m)))(
@@ -99,7 +109,6 @@ def think_next(
     ).reshape(-1)
     columns = jnp.repeat(context.positions - 1, m)[:, None]
     start = draw_start_at(model, thinking, keys, columns)
-    scales = start.step_scales.reshape(b, m)
 
     def total(candidates: jax.Array, step: jax.Array) -> jax.Array:
         return jnp.sum(cached_energy(model, params, context, candidates, step))
@@ -112,7 +121,18 @@ def think_next(
         slope = jax.grad(total)(candidates, step)
         return candidates - step_sizes(params, scales) * slope, None
 
+    draft = None if draft_BxV is None else draft_BxV[:, None]
     first = start.candidates.reshape(b, m, -1)
+    first = thinking.support(thinking.start(first, draft), draft)
+    scales = start.step_scales.reshape(b, m)
+    if thinking.size_rule.measures:
+        scales = thinking.size_rule(
+            params["step_size"],
+            scales,
+            lambda candidates: jax.grad(total)(candidates, jnp.int32(0)),
+            first,
+            start_directions(model, start.keys, columns).reshape(first.shape),
+        )
     candidates, _ = jax.lax.scan(refine, first, jnp.arange(thinking.steps))
     last = jnp.int32(thinking.steps - 1)
     return NextThoughts(candidates, cached_energy(model, params, context, candidates, last))

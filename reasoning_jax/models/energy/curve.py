@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from reasoning_jax.models.energy.loss import EnergyBatch
 from reasoning_jax.models.energy.model import EnergyModel
 from reasoning_jax.models.energy.streams import candidate_energy, encode
-from reasoning_jax.models.energy.thinking import Start, Thinking, descend, draw_start
+from reasoning_jax.models.energy.thinking import Start, Thinking, begin, descend, draw_start
 from reasoning_jax.models.logprobs import score_logits
 
 
@@ -46,6 +46,7 @@ def thinking_curve(
     """
     context = encode(model, params, batch.tokens, batch.segment_ids)
     start = draw_start(model, thinking, keys_B, batch.tokens.shape[1])
+    start = begin(model, params, batch.tokens, batch.segment_ids, start, thinking)
     start = start._replace(
         n_steps=jnp.full_like(start.n_steps, thinking.steps),
         step_scales=size_scale * start.step_scales,
@@ -120,7 +121,11 @@ def choose_among_starts(
         better = curve.energy[keep] < best_energy
         best_energy = jnp.where(better, curve.energy[keep], best_energy)
         best_nll = jnp.where(better, curve.nll[keep], best_nll)
-        change = _nll(curve.candidates - curve.start, batch)
+        outside = curve.start == -jnp.inf  # of the support, and stays there
+        change = _nll(
+            jnp.where(outside, -jnp.inf, curve.candidates - jnp.where(outside, 0, curve.start)),
+            batch,
+        )
         e, l = curve.energy[keep], curve.nll[keep]
         moments = jnp.stack([e, l, e * e, l * l, e * l])
         out = (curve.nll, curve.energy, change, moments)

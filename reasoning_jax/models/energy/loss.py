@@ -8,6 +8,7 @@ loss_autodiff    of each step on its own                   6F               of a
 loss_two_phase   the same, no reverse over reverse         8F               of one step
 loss_truncated   of the last step alone                    2F, the last 6F  of one step
 loss_unrolled    through all steps, Hessians multiplied    6F               of all steps (*)
+loss_with_draft  loss_autodiff's and a language model's    6F               of all steps (*)
 
 (*) of one where the decoder has ``remat``, which computes more again
 
@@ -121,6 +122,25 @@ def loss_truncated(
 
     sums = jax.tree.map(insert, rows, last)
     return jnp.sum(nll_B), energy_rows(sums, step.candidates, batch)
+
+
+def loss_with_draft(
+    model: EnergyModel,
+    params: dict,
+    batch: EnergyBatch,
+    start: Start,
+    thinking: Thinking,
+    *,
+    coef: float = 1.0,
+) -> tuple[jax.Array, EnergyRows]:
+    """``loss_autodiff`` and ``coef`` times the cross-entropy of the decoder as a language model.
+
+    The draft that thinking begins with is learned along with what refines it.
+    """
+    value, rows = loss_autodiff(model, params, batch, start, thinking)
+    decoder = {"params": params["decoder"]}
+    logits = model.decoder.apply(decoder, batch.tokens, None, batch.segment_ids)
+    return value + coef * jnp.sum(nll(logits.astype(jnp.float32), batch)), rows
 
 
 def _mean_over_steps(

@@ -5,6 +5,11 @@ import dataclasses
 from reasoning_jax.models.energy.attention import check_candidate_attention
 from reasoning_jax.models.transformer import Transformer
 
+# How energies know the step of thinking. What is added to candidates leaves the context alone, so
+# that it is computed once; a token before the first one, as in arXiv:2507.02092, changes the
+# context too, which is computed anew at every step.
+CONDITIONING = ("candidate", "time_token")
+
 
 @dataclasses.dataclass(frozen=True)
 class EnergyModel:
@@ -16,14 +21,20 @@ class EnergyModel:
       attention: of candidates, which are differentiated twice; a name of
         ``CANDIDATE_ATTENTION``.
       landscapes: steps of thinking that are told apart; later ones are the last again.
+      conditioning: how they are told apart; a name of ``CONDITIONING``.
     """
 
     decoder: Transformer
     attention: str = "xla"
     landscapes: int = 1
+    conditioning: str = "candidate"
 
     def __post_init__(self):
         check_candidate_attention(self.attention)
+        if self.conditioning not in CONDITIONING:
+            raise ValueError(
+                f"conditioning is {self.conditioning!r}; choose one of {', '.join(CONDITIONING)}"
+            )
         config = self.decoder.config
         if not config.tie_embeddings:
             raise ValueError(

@@ -9,6 +9,10 @@ from reasoning_jax.models.heads import HEAD_AXES, init_head
 from reasoning_jax.models.parameters import init_params, param_shardings
 from reasoning_jax.parallel.mesh import partition
 
+# Standard deviation that embeddings of steps begin with. What is added to candidates begins at 0; a
+# token of its own is normalised as it is, and at 0 its gradient would be beyond all others.
+LANDSCAPE_SCALE = {"candidate": 0.0, "time_token": 1.0}
+
 # Logical axes of what stands beside the decoder.
 AXES: dict[str, tuple[str | None, ...]] = {
     "candidate_embedding": ("vocab", "embed"),
@@ -23,24 +27,27 @@ def init_energy_params(
     *,
     landscapes: int = 1,
     step_size: float = 5.0,
+    conditioning: str = "candidate",
     mesh: Mesh | None = None,
 ) -> dict:
     """Fresh float32 parameters, in their shards; equal for every mesh.
 
     ``decoder`` is the tree of ``init_params``, so a language model of the same config is the
     baseline; ``head`` {kernel [M, 1]} makes energies; ``candidate_embedding`` [V, M] is normal
-    with variance 2 / (V + M); ``landscape_embedding`` [landscapes, M] starts at zero;
-    ``step_size`` is a scalar. A start distribution has probabilities near 1 / V, so the useful
-    step size grows with V: 5 to 20 at V <= 100, about 500 at V = 50k (arXiv:2507.02092).
+    with variance 2 / (V + M); ``landscape_embedding`` [landscapes, M] is normal
+    of scale ``LANDSCAPE_SCALE[conditioning]``; ``step_size`` is a scalar. A start distribution has
+    probabilities near 1 / V, so the useful step size grows with V: 5 to 20 at V <= 100, about 500
+    at V = 50k (arXiv:2507.02092).
     """
 
     def init(key: jax.Array) -> dict:
         decoder, candidates, head = jax.random.split(key, 3)
         v, m = config.vocab_size, config.d_model
+        steps = jax.random.normal(jax.random.fold_in(key, 3), (landscapes, m))
         return {
             "decoder": init_params(config, decoder),
             "candidate_embedding": (2 / (v + m)) ** 0.5 * jax.random.normal(candidates, (v, m)),
-            "landscape_embedding": jnp.zeros((landscapes, m)),
+            "landscape_embedding": LANDSCAPE_SCALE[conditioning] * steps,
             "head": init_head(head, m),
             "step_size": jnp.float32(step_size),
         }

@@ -2,6 +2,10 @@
 
 Two streams pass the same layers. Tokens, the context, never see candidates: their keys and
 values are made once and serve every step of thinking. Candidates see the tokens up to theirs.
+
+With ``conditioning`` "time_token" an embedding of the step is a token of its own, at position 0
+before all others, as in the reference implementation of arXiv:2507.02092. All tokens see it, so
+their keys and values are others at every step: this is for comparison.
 """
 
 import jax
@@ -27,15 +31,18 @@ class EnergyContext:
     """What candidates see of a batch of tokens [B, T].
 
     Attributes:
-      keys, values: [L, B, T, K, D] of every layer, keys rotated; 0 in padding.
+      keys, values: [L, B, T, K, D] of every layer, keys rotated; 0 in padding. None where they
+        depend on the step: then ``tokens`` are there.
       positions: [B, T] rotary positions of the tokens.
       segment_ids: [B, T], 0 in padding; None where there is none.
+      tokens: [B, T] ids, or None.
     """
 
-    keys: jax.Array
-    values: jax.Array
+    keys: jax.Array | None
+    values: jax.Array | None
     positions: jax.Array
     segment_ids: jax.Array | None
+    tokens: jax.Array | None = None
 
 
 def energy(
@@ -62,12 +69,31 @@ def energy(
 def encode(
     model: EnergyModel, params: dict, tokens: jax.Array, segment_ids: jax.Array | None = None
 ) -> EnergyContext:
-    """Runs tokens [B, T] through the layers once; no candidate is needed."""
-    decoder = model.decoder
+    """Runs tokens [B, T] through the layers once; no candidate is needed.
+
+    With ``conditioning`` "time_token" a row holds one segment, and energies run the layers.
+    """
     positions = positions_of(tokens, segment_ids)
     if segment_ids is not None:
         tokens = jnp.where(segment_ids > 0, tokens, 0)
-    x = decoder.apply({"params": params["decoder"]}, tokens, method="embed")
+    if model.conditioning == "time_token":
+        return EnergyContext(None, None, positions, segment_ids, tokens)
+    return _encode(model, params, _embed(model, params, tokens), positions, segment_ids)
+
+
+def _embed(model: EnergyModel, params: dict, tokens: jax.Array) -> jax.Array:
+    return model.decoder.apply({"params": params["decoder"]}, tokens, method="embed")
+
+
+def _encode(
+    model: EnergyModel,
+    params: dict,
+    x: jax.Array,
+    positions: jax.Array,
+    segment_ids: jax.Array | None,
+) -> EnergyContext:
+    """Context of embedded tokens [B, T, M]."""
+    decoder = model.decoder
 
     def attend(slides: bool | jax.Array, _) -> Attend:
         return attend_within(decoder.config, slides, segment_ids, decoder.attention, decoder.mesh)
@@ -104,10 +130,39 @@ def embedded_energy(
 
     Nothing here is as large as the vocabulary.
     """
+    landscape_B = jnp.minimum(steps_B, model.landscapes - 1)
+    of_step = params["landscape_embedding"][landscape_B].astype(x.dtype)[:, None]
+    if model.conditioning == "candidate":
+        energies = _energies(model, params, context, x + of_step)
+    else:
+        # The candidate after the time token itself is a stand-in: nothing is predicted there.
+        stand_in = jnp.zeros_like(x[:, :1])
+        timed = _with_time_token(model, params, context, of_step)
+        x = jnp.concatenate([stand_in, x], axis=1)
+        energies = _energies(model, params, timed, x)[:, 1:]
+    if context.segment_ids is None:
+        return energies
+    return jnp.where(context.segment_ids > 0, energies, 0)
+
+
+def _with_time_token(
+    model: EnergyModel, params: dict, context: EnergyContext, token_Bx1xM: jax.Array
+) -> EnergyContext:
+    """The context of T + 1 columns whose first is the embedding of a step."""
+    ids = context.segment_ids
+    x = _embed(model, params, context.tokens).astype(token_Bx1xM.dtype)
+    x = jnp.concatenate([token_Bx1xM, x], axis=1)
+    positions = jnp.pad(context.positions + 1, ((0, 0), (1, 0)))
+    if ids is not None:
+        # The row's one segment, of which its first token is, or padding through and through.
+        ids = jnp.concatenate([ids[:, :1], ids], axis=1)
+    return _encode(model, params, x, positions, ids)
+
+
+def _energies(model: EnergyModel, params: dict, context: EnergyContext, x: jax.Array) -> jax.Array:
+    """[B, T] of candidates [B, T, M] that hold what there is to know of the step."""
     decoder = model.decoder
     c = decoder.config
-    landscape_B = jnp.minimum(steps_B, model.landscapes - 1)
-    x = x + params["landscape_embedding"][landscape_B].astype(x.dtype)[:, None]
 
     def attend(slides: bool | jax.Array, context_kv) -> Attend:
         window = c.sliding_window
@@ -133,10 +188,7 @@ def embedded_energy(
     # A candidate stands where the next token will.
     x, _ = _layers(model, params, x, context.positions + 1, (context.keys, context.values), attend)
     x = decoder.apply({"params": params["decoder"]}, x, method="normalize")
-    energies = head_logits(params["head"], x)[..., 0]
-    if context.segment_ids is None:
-        return energies
-    return jnp.where(context.segment_ids > 0, energies, 0)
+    return head_logits(params["head"], x)[..., 0]
 
 
 def embed_candidates(model: EnergyModel, params: dict, candidates: jax.Array) -> jax.Array:

@@ -5,9 +5,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from reasoning_jax.models.energy.beginning import (
+    Learned,
+    Noise,
+    SizeRule,
+    StartRule,
+    Vocabulary,
+)
+from reasoning_jax.models.energy.draft import draft_logits
 from reasoning_jax.models.energy.model import EnergyModel
-from reasoning_jax.models.energy.streams import EnergyContext, candidate_energy
+from reasoning_jax.models.energy.streams import EnergyContext, candidate_energy, encode
 from reasoning_jax.parallel.mesh import constrain
 
 # The step size is learned; below this the descent would stand still, or climb.
@@ -30,6 +39,7 @@ class Thinking:
       step_size_spread: s >= 1, the step size of each position is drawn from
         U(size / s, size * s), once for all its steps.
       langevin: standard deviation of the noise added to the logits before every step.
+      start, support, size_rule: what thinking begins with beside noise, see `beginning`.
       unroll: steps per iteration of the loop of a loss.
     """
 
@@ -38,6 +48,9 @@ class Thinking:
     init_scale: float = 0.1
     step_size_spread: float = 1.0
     langevin: float = 0.0
+    start: StartRule = dataclasses.field(default_factory=Noise)
+    support: StartRule = dataclasses.field(default_factory=Vocabulary)
+    size_rule: SizeRule = dataclasses.field(default_factory=Learned)
     unroll: int = 1
 
     def __post_init__(self):
@@ -55,6 +68,11 @@ class Thinking:
     def fewest(self) -> int:
         """``min_steps``, or ``steps`` where it is not given."""
         return self.steps if self.min_steps is None else self.min_steps
+
+    @property
+    def drafts(self) -> bool:
+        """Whether it asks for a draft."""
+        return self.start.drafts or self.support.drafts
 
 
 class Start(NamedTuple):
@@ -126,6 +144,45 @@ def draw_start_at(
         n_steps=n_steps,
         keys=rows[:, 3],
     )
+
+
+def begin(
+    model: EnergyModel,
+    params: dict,
+    tokens: jax.Array,
+    segment_ids: jax.Array | None,
+    start: Start,
+    thinking: Thinking,
+) -> Start:
+    """The start with the draft, support and step sizes that ``thinking`` asks for; constants.
+
+    Args:
+      tokens, segment_ids: [B, T] of the context.
+    """
+    params = jax.lax.stop_gradient(params)
+    draft = draft_logits(model, params, tokens, segment_ids) if thinking.drafts else None
+    candidates = thinking.support(thinking.start(start.candidates, draft), draft)
+    if not thinking.size_rule.measures:
+        return start._replace(candidates=candidates)
+    context, first = encode(model, params, tokens, segment_ids), jnp.zeros_like(start.n_steps)
+    scales = thinking.size_rule(
+        params["step_size"],
+        start.step_scales,
+        lambda candidates: energy_slope(model, params, context, candidates, first)[0],
+        candidates,
+        start_directions(model, start.keys, jnp.arange(candidates.shape[1])),
+    )
+    return start._replace(candidates=candidates, step_scales=scales)
+
+
+def start_directions(model: EnergyModel, keys_B: jax.Array, columns: jax.Array) -> jax.Array:
+    """Random directions [B, T, V] of a start, at columns as in ``draw_start_at``.
+
+    Args:
+      keys_B: ``Start.keys``; no step takes the number that these are folded with.
+    """
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_B, np.uint32(0xFFFFFFFF))
+    return _noise(model, keys, columns)
 
 
 def think(

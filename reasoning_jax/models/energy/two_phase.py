@@ -45,7 +45,15 @@ def loss_two_phase(
     v: one forward derivative, which reverse mode differentiates once. Gradients are made along
     with the steps, and add up. Of arrays over the vocabulary, the candidates before and after
     a step are whole, all else is made in pieces of the columns.
+
+    Raises:
+      ValueError: the model's context is another one at every step.
     """
+    if model.conditioning != "candidate":
+        raise ValueError(
+            f"conditioning is {model.conditioning!r}: loss_two_phase computes the context once; "
+            "take loss_autodiff"
+        )
 
     @jax.custom_vjp
     def loss(params: dict) -> tuple[jax.Array, EnergyRows]:

@@ -50,8 +50,9 @@ def make():
     def build(name="plain", dtype=jnp.float32, landscapes=2, step_size=5.0, **options):
         config = CONFIGS[name]
         attention = options.pop("attention", "xla")
+        conditioning = options.pop("conditioning", "candidate")
         decoder = Transformer(config, dtype=dtype, **options)
-        model = EnergyModel(decoder, attention, landscapes)
+        model = EnergyModel(decoder, attention, landscapes, conditioning)
         params = init_energy_params(
             config, jax.random.key(0), landscapes=landscapes, step_size=step_size
         )

@@ -21,6 +21,12 @@ def test_the_decoder_is_the_plain_one():
     assert not params["landscape_embedding"].any()
     spread = np.std(params["candidate_embedding"]) / (2 / (v + m)) ** 0.5
     assert 0.9 < spread < 1.1
+    timed = init_energy_params(
+        config, jax.random.key(0), landscapes=2, step_size=7.0, conditioning="time_token"
+    )
+    # A token that is 0 is divided by its size, and so would its gradient be.
+    assert 0.8 < np.std(timed["landscape_embedding"]) < 1.2
+    np.testing.assert_array_equal(timed["candidate_embedding"], params["candidate_embedding"])
 
 
 def test_every_mesh_makes_the_same_parameters():

@@ -37,20 +37,29 @@ def draw(model, rows=2, length=LENGTH):
 
 @functools.partial(jax.jit, static_argnums=0)
 def concatenated(model, params, tokens, candidates, landscape):
-    """Tokens, then candidates, in one sequence under the mask [[causal, 0], [causal, identity]]."""
+    """Tokens, then candidates, in one sequence under the mask [[causal, 0], [causal, identity]].
+
+    The embedding of the step is added to candidates, or one more token before all others, which
+    all see.
+    """
     c = model.decoder.config
     length = tokens.shape[1]
     words = params["decoder"]["embedding"][tokens] * c.embed_scale
     guesses = jax.nn.softmax(candidates) @ params["candidate_embedding"] * c.embed_scale
-    guesses = guesses + params["landscape_embedding"][landscape]
-    x = jnp.concatenate([words, guesses], axis=1)
-    positions = jnp.concatenate([jnp.arange(length), jnp.arange(length) + 1])
+    step = params["landscape_embedding"][landscape]
+    if model.conditioning == "candidate":
+        x = jnp.concatenate([words, guesses + step], axis=1)
+        positions = jnp.concatenate([jnp.arange(length), jnp.arange(length) + 1])
+    else:
+        first = jnp.broadcast_to(step, (len(tokens), 1, c.d_model))
+        x = jnp.concatenate([first, words, guesses], axis=1)
+        positions = jnp.concatenate([jnp.arange(length + 1), jnp.arange(length) + 2])
+    every = x.shape[1]
     distance = positions[:, None] - positions[None, :]
-    is_candidate = jnp.arange(2 * length) >= length
-    i = jnp.arange(2 * length) % length
-    to_words = ~is_candidate[None, :] & (i[None, :] <= i[:, None])
-    mask = to_words | (is_candidate[None, :] & jnp.eye(2 * length, dtype=bool))
-    tables = rope_tables(c, jnp.broadcast_to(positions, (len(tokens), 2 * length)))
+    is_candidate = jnp.arange(every) >= every - length
+    before = positions[None, :] <= (positions - is_candidate)[:, None]
+    mask = (~is_candidate[None, :] & before) | (is_candidate[None, :] & jnp.eye(every, dtype=bool))
+    tables = rope_tables(c, jnp.broadcast_to(positions, (len(tokens), every)))
     for layer, slides in zip(unstack_layers(params["decoder"], c.n_layers), c.slides):
         seen = mask & (distance < c.sliding_window) if slides else mask
 
@@ -65,7 +74,7 @@ def concatenated(model, params, tokens, candidates, landscape):
 
         x, _ = Block(c).apply({"params": layer}, x, select(slides, tables), attend)
     x = model.decoder.apply({"params": params["decoder"]}, x, method="normalize")
-    return (x @ params["head"]["kernel"])[:, length:, 0]
+    return (x @ params["head"]["kernel"])[:, -length:, 0]
 
 
 @pytest.mark.parametrize("attention", ["xla", "blockwise"])
@@ -82,6 +91,23 @@ def test_two_streams_equal_one_of_twice_the_length(float64, make, name, attentio
     at_first = energies(model, params, tokens, candidates)
     expected = concatenated(model, params, tokens, candidates, 0)
     np.testing.assert_allclose(at_first, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [pytest.param("plain", marks=pytest.mark.slow), "sliding"])
+def test_a_time_token_is_one_more_before_all_others(float64, make, name):
+    model, params = make(name, jnp.float64, conditioning="time_token")
+    tokens, candidates = draw(model)
+    found = [energies_at(model, params, tokens, candidates, jnp.full(2, t)) for t in (0, 1)]
+    for landscape in (0, 1):
+        expected = concatenated(model, params, tokens, candidates, landscape)
+        np.testing.assert_allclose(found[landscape], expected, rtol=0, atol=1e-9)
+    assert np.std(found[0] - found[1]) > 1e-3
+    rows = energies_at(model, params, tokens, candidates, jnp.asarray([0, 1]))
+    np.testing.assert_allclose(rows, jnp.stack([found[0][0], found[1][1]]), atol=1e-9)
+    segments = jnp.asarray([[1] * 5 + [0] * 2, [0] * LENGTH])
+    padded = energies(model, params, tokens, candidates.at[0, 5:].set(jnp.nan), segments)
+    np.testing.assert_allclose(padded[0, :5], found[0][0, :5], atol=1e-9)
+    np.testing.assert_array_equal(padded[:, 5:], 0)
 
 
 @pytest.mark.parametrize("attention", ["xla", "blockwise"])
@@ -130,6 +156,8 @@ def test_what_an_energy_model_cannot_be():
     config = ModelConfig(8, 8, 1, 2, 2, 4, 8)
     with pytest.raises(ValueError, match="xla, blockwise"):
         EnergyModel(Transformer(config), attention="cudnn")
+    with pytest.raises(ValueError, match="conditioning is 'adaln'; choose one of candidate, time"):
+        EnergyModel(Transformer(config), conditioning="adaln")
     with pytest.raises(ValueError, match="landscapes is 0"):
         EnergyModel(Transformer(config), landscapes=0)
     with pytest.raises(ValueError, match="set tie_embeddings"):
