@@ -140,7 +140,7 @@ def _line(axes: "Axes", band: Any, colour: str, label: str | None, alpha: float 
 
 
 def _final(study: Study, results: Mapping[str, Any]) -> "Figure | None":
-    """Every seed a dot, the mean a bar end; one panel a measure, arms in the first one's order."""
+    """Every seed a dot, the mean a stroke; one panel a measure, arms in the first one's order."""
     from matplotlib.figure import Figure
 
     arms, first = results["arms"], study.measures[0].label
@@ -148,9 +148,15 @@ def _final(study: Study, results: Mapping[str, Any]) -> "Figure | None":
     order = sorted((name for name, mean in means.items() if mean == mean), key=means.get)
     if not order:
         return None
-    measures = study.measures[:4]
+    # What all arms share, such as the accuracy after a common warm-up, tells nothing of them.
+    differing = [
+        measure
+        for measure in study.measures
+        if len({str(arms[name]["measures"][measure.label]) for name in order}) > 1
+    ]
+    measures = (differing or study.measures)[:4]
     figure = Figure(
-        figsize=(2.2 + 2.0 * len(measures), 0.7 + 0.24 * len(order)), layout="constrained"
+        figsize=(2.2 + 2.0 * len(measures), 0.8 + 0.3 * len(order)), layout="constrained"
     )
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for axes, measure in zip(panels, measures):
