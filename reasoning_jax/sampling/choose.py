@@ -1,7 +1,6 @@
 """Choosing the next token from logits: no sort of the vocabulary, one uniform number per row."""
 
 import dataclasses
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -47,16 +46,8 @@ class Rule:
     nucleus: bool
 
 
-Largest = Callable[[jax.Array, int], jax.Array]
-"""(values [B, V], k) -> the k largest of each row in falling order, [B, k]."""
-
-
 def choose(
-    logits_BxV: jax.Array,
-    uniform_B: jax.Array,
-    wishes: Wishes,
-    rule: Rule,
-    find: Largest,
+    logits_BxV: jax.Array, uniform_B: jax.Array, wishes: Wishes, rule: Rule
 ) -> tuple[jax.Array, jax.Array]:
     """The next token of each row, [B] int32, and its log-probability, [B] float32.
 
@@ -64,7 +55,6 @@ def choose(
 
     Args:
       uniform_B: numbers in [0, 1); a draw depends on them alone.
-      find: `largest`, or the same on every device by itself.
     """
     scaled = logits_BxV / wishes.temperature[:, None]
     highest = scaled.max(axis=-1, keepdims=True)
@@ -74,7 +64,7 @@ def choose(
         known = jnp.arange(scaled.shape[1]) < rule.vocab_size
         scaled, weights = jnp.where(known, scaled, -jnp.inf), jnp.where(known, weights, 0)
     if rule.draws:
-        token = inverse_cdf(restrict(scaled, weights, wishes, rule, find), uniform_B)
+        token = inverse_cdf(restrict(scaled, weights, wishes, rule), uniform_B)
         if rule.greedy:
             token = jnp.where(wishes.greedy, greedy(scaled), token)
     else:
@@ -107,21 +97,20 @@ def sample(
     )
     rule = Rule(size, greedy=False, draws=True, best=top_k, nucleus=top_p < 1 and not top_k)
     weights = jnp.exp(logits_BxV - logits_BxV.max(axis=-1, keepdims=True))
-    return inverse_cdf(restrict(logits_BxV, weights, wishes, rule, largest), uniform_B)
+    return inverse_cdf(restrict(logits_BxV, weights, wishes, rule), uniform_B)
 
 
 def restrict(
-    scaled_BxV: jax.Array, weights_BxV: jax.Array, wishes: Wishes, rule: Rule, find: Largest
+    scaled_BxV: jax.Array, weights_BxV: jax.Array, wishes: Wishes, rule: Rule
 ) -> jax.Array:
     """The weights of what top-k, then top-p keep of each row, ties all kept; 0 elsewhere.
 
     Args:
       scaled_BxV: logits over the temperature, -inf for what is never drawn.
       weights_BxV: proportional to their exponentials, at most 1.
-      find: `largest`, or the same on every device by itself.
     """
     if rule.best:
-        head_BxK = find(scaled_BxV, min(rule.best, scaled_BxV.shape[1]))
+        head_BxK = jax.lax.top_k(scaled_BxV, min(rule.best, scaled_BxV.shape[1]))[0]
         last = jnp.clip(wishes.top_k - 1, 0, head_BxK.shape[1] - 1)
         kth = jnp.take_along_axis(head_BxK, last[:, None], axis=1)
         kept = (wishes.top_k == 0)[:, None] | (scaled_BxV >= kth)
@@ -140,11 +129,6 @@ def restrict(
         inside = (wanted >= 1)[:, None] | (weights_BxV >= edge)
         weights_BxV = jnp.where(inside, weights_BxV, 0)
     return weights_BxV
-
-
-def largest(values_BxV: jax.Array, k: int) -> jax.Array:
-    """The k largest of each row in falling order, [B, k]."""
-    return jax.lax.top_k(values_BxV, k)[0]
 
 
 def nucleus_threshold(weights_BxV: jax.Array, mass_B: jax.Array) -> jax.Array:

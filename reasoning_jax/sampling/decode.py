@@ -18,7 +18,7 @@ from reasoning_jax.models.transformer import (
 )
 from reasoning_jax.sampling import pages as paging
 from reasoning_jax.sampling import state as slots
-from reasoning_jax.sampling.choose import Rule, choose, largest
+from reasoning_jax.sampling.choose import Rule, choose
 from reasoning_jax.sampling.newcomers import unpack
 from reasoning_jax.sampling.pages import Seating
 from reasoning_jax.sampling.state import DecodeState, Rows, SavedCaches
@@ -271,9 +271,7 @@ def _step(
     """Feeds the latest token of every row and chooses the next."""
     rows = s.rows
     caches, logits = feed_rows(model, weights, s)
-    token, logprob = choose(
-        logits, _uniform(rows, rule), rows.wishes, rule, functools.partial(_largest, model.mesh)
-    )
+    token, logprob = choose(logits, _uniform(rows, rule), rows.wishes, rule)
     live = ~rows.finished
     left = rows.left - live
     ended = jnp.any(token[:, None] == rows.ends, axis=1) | (left <= 0)
@@ -286,11 +284,6 @@ def _step(
         finished=rows.finished | ended,
     )
     return DecodeState(caches, rows, (s.column + 1) % s.columns), token, logprob
-
-
-def _largest(mesh: Mesh | None, values_BxV: jax.Array, k: int) -> jax.Array:
-    """``choose.largest`` on every device by itself; XLA would gather the rows of all for it."""
-    return slots.on_shards(functools.partial(largest, k=k), mesh)(values_BxV)
 
 
 def _uniform(rows: Rows, rule: Rule) -> jax.Array:

@@ -1,7 +1,5 @@
 """The choice of a token, by inverting grids of uniform numbers against sorted NumPy references."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +10,7 @@ from reasoning_jax.sampling import choose
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 inverse_cdf = jax.jit(choose.inverse_cdf)
 sample = jax.jit(choose.sample, static_argnames=("top_k", "top_p"))
-pick = jax.jit(functools.partial(choose.choose, find=choose.largest), static_argnames="rule")
+pick = jax.jit(choose.choose, static_argnames="rule")
 
 
 def wishes(rows, temperature=1.0, greedy=False, top_k=0, top_p=1.0) -> choose.Wishes:

@@ -23,8 +23,8 @@ def test_nothing_but_whether_all_rows_have_ended(make_tokenizer, monkeypatch):
 
     monkeypatch.setattr(decode, "advance", recording)
     monkeypatch.setattr(slots, "_SHARED", 4)
-    # Rows that read their prompt together, and a selection of the most likely tokens.
-    sampling = SamplingParams(max_tokens=2, n=4, top_k=5, top_p=0.9)
+    # Rows that read their prompt together, and a nucleus.
+    sampling = SamplingParams(max_tokens=2, n=4, top_p=0.9)
     Sampler(config, params, make_tokenizer(), mesh, max_rows=8).generate(["12345"] * 2, sampling)
     (program,) = found
     collectives = re.findall(r"= (\S+) (all-\w+|collective-\w+|reduce-scatter)\(", program)
