@@ -79,7 +79,7 @@ def test_unknown_arms_and_files_are_named(tmp_path):
 def test_a_shared_warm_up_changes_no_number(tmp_path, finished_run):
     file, out = study(tmp_path, {"grpo": {}, "fewer": FEWER}), tmp_path / "out"
     flags = [f"--study={file}", f"--out={out}"]
-    result = launch(*flags, "--prefix=nice -n 1")
+    launch(*flags, "--prefix=nice -n 1")
     # The run that did everything itself, in one go, has the same lines but for the times.
     assert job.lines(out / "runs/grpo/seed0") == job.lines(finished_run)
     assert job.lines(out / "runs/fewer/seed0") != job.lines(finished_run)
