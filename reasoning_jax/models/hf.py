@@ -283,17 +283,22 @@ def write_json(path: pathlib.Path, data: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n")
 
 
-def read_config(folder: pathlib.Path) -> ModelConfig:
+def read_hub_config(folder: pathlib.Path) -> dict[str, Any]:
+    """The config.json of a folder; FileNotFoundError where it has none."""
     path = folder / CONFIG
     if not path.is_file():
         raise FileNotFoundError(
             f"no {CONFIG} in {folder}; give the folder of a downloaded or saved Hugging Face model"
         )
-    data = read_json(path)
+    return read_json(path)
+
+
+def read_config(folder: pathlib.Path) -> ModelConfig:
+    data = read_hub_config(folder)
     try:
         return config_from_hf(data)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{folder / CONFIG}: {error}") from error
 
 
 def _check_tensors(folder: pathlib.Path, leaves: dict, tensors: Mapping[str, StoredTensor]) -> None:

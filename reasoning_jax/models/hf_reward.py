@@ -13,16 +13,16 @@ from jax.sharding import Mesh
 from reasoning_jax.models.config import ModelConfig
 from reasoning_jax.models.heads import HEAD_AXES
 from reasoning_jax.models.hf import (
-    CONFIG,
     Leaf,
     hub_config,
     hub_leaves,
     load_leaves,
     read_config,
+    read_hub_config,
     save_leaves,
 )
 from reasoning_jax.models.parameters import param_shardings
-from reasoning_jax.models.stored import read_json, stored_tensors
+from reasoning_jax.models.stored import stored_tensors
 from reasoning_jax.parallel.mesh import partition
 
 SCORE, BIAS = "score.weight", "score.bias"
@@ -51,7 +51,7 @@ def load_reward_model(
     """
     folder = pathlib.Path(folder)
     config = dataclasses.replace(read_config(folder), tie_embeddings=True)
-    classes = read_json(folder / CONFIG).get("architectures") or []
+    classes = read_hub_config(folder).get("architectures") or []
     stored = stored_tensors(folder)
     score = stored.get(SCORE)
     if score is None or len(score.shape) != 2:
@@ -74,8 +74,7 @@ def load_reward_model(
 
 def is_reward_model(folder: str | os.PathLike) -> bool:
     """Whether a folder in Hugging Face's layout holds a reward model."""
-    folder = pathlib.Path(folder)
-    kinds = read_json(folder / CONFIG).get("architectures") or []
+    kinds = read_hub_config(pathlib.Path(folder)).get("architectures") or []
     return any(kind.endswith((_OF_ROWS, _OF_TOKENS)) for kind in kinds)
 
 
