@@ -45,8 +45,10 @@ def with_head(context: Context, bias: bool) -> Trainable:
     )
 
 
-def with_zero_head(context: Context, policy: Any) -> dict:
-    """The policy's weights and a head with bias that says 0."""
+def kept_or_zero_head(context: Context, name: str, policy: Any) -> dict:
+    """A head with bias: that of a reward model, see ``source_folder``, or one that says 0."""
+    if name:
+        return from_reward_model(context, policy, name, bias=True)
     return _with(context, policy, zero_head(context.model.d_model))
 
 

@@ -3,7 +3,6 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from reasoning_jax.models.heads import prior_values
 from reasoning_jax.rl import token_mean, weighted_sum
 from reasoning_jax.rl.objective import PolicyBatch
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.headed import from_reward_model, save_headed, with_head, with_zero_head
+from reasoning_jax.stages.headed import kept_or_zero_head, save_headed, with_head
 from reasoning_jax.stages.rl.learners.learner import Learner, build_learner, in_parts
 from reasoning_jax.types import Rollouts
 
@@ -40,17 +39,12 @@ def critic(context: Context, block: ConfigDict, seed: int) -> Learner:
     def report(batch: PolicyBatch, found: jax.Array) -> dict[str, jax.Array]:
         return explained(batch.rollouts.values, batch.targets, batch.rollouts.loss_mask)
 
-    def first(policy: Any) -> Any:
-        if settings.model:
-            return from_reward_model(context, policy, settings.model, bias=True)
-        return with_zero_head(context, policy)
-
     return build_learner(
         block,
         "critic",
         "values",
         with_head(context, bias=True),
-        first=first,
+        first=functools.partial(kept_or_zero_head, context, settings.model),
         score=values,
         prepare=prepare,
         loss=loss,

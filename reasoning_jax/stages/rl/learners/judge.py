@@ -1,7 +1,6 @@
 """A process reward model: a head at the ends of steps that learns their labels."""
 
 import functools
-from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -11,7 +10,7 @@ from reasoning_jax.rewards import judge_loss, judged_steps, step_share
 from reasoning_jax.rl import weighted_sum
 from reasoning_jax.rl.objective import PolicyBatch
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.headed import from_reward_model, save_headed, with_head, with_zero_head
+from reasoning_jax.stages.headed import kept_or_zero_head, save_headed, with_head
 from reasoning_jax.stages.rl.learners.learner import Learner, at_once, build_learner
 from reasoning_jax.types import Rollouts
 
@@ -37,17 +36,12 @@ def judge(context: Context, block: ConfigDict, seed: int) -> Learner:
     def report(batch: PolicyBatch, hits: jax.Array) -> dict[str, jax.Array]:
         return {"accuracy": weighted_sum(hits, batch.weights)}
 
-    def first(policy: Any) -> Any:
-        if settings.model:
-            return from_reward_model(context, policy, settings.model, bias=True)
-        return with_zero_head(context, policy)
-
     return build_learner(
         block,
         "judge",
         "step_scores",
         with_head(context, bias=True),
-        first=first,
+        first=functools.partial(kept_or_zero_head, context, settings.model),
         score=scores,
         prepare=prepare,
         loss=loss,
