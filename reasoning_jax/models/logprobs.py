@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from reasoning_jax.models.attention.support import platform
 from reasoning_jax.models.chunked_head import Head, chunked_scores
 from reasoning_jax.models.moe import load_balance_loss
 from reasoning_jax.models.transformer import Transformer
@@ -46,7 +47,7 @@ def token_logprobs(
         are not computed. None for all.
       temperature: logits are divided by it before the softmax, > 0.
       chunk: tokens of all rows together whose logits live at a time, of a row at least one;
-        None takes ``chunk_tokens`` of the vocabulary.
+        None takes ``chunk_tokens`` of the vocabulary and the platform.
 
     Returns:
       TokenScores of [B, T].
@@ -116,15 +117,20 @@ def _score_hidden(
     )
     has_context = jnp.broadcast_to(jnp.arange(tokens.shape[1]) > 0, tokens.shape)
     scored = has_context if scored is None else has_context & scored
-    chunk = chunk_tokens(config.vocab_size) if chunk is None else chunk
+    chunk = chunk_tokens(config.vocab_size, platform(model.mesh)) if chunk is None else chunk
     columns = max(1, min(chunk // tokens.shape[0], tokens.shape[1]))
     before = jnp.pad(hidden[:, :-1], ((0, 0), (1, 0), (0, 0)))
     return TokenScores(*chunked_scores(head, columns, kernel, before, tokens, scored))
 
 
-def chunk_tokens(vocab_size: int) -> int:
-    """Tokens whose logits live at a time: 256 MB of them in float32, in reasonable bounds."""
-    return min(max(2**26 // vocab_size, 256), 1024)
+def chunk_tokens(vocab_size: int, where: str) -> int:
+    """Tokens whose logits live at a time, in reasonable bounds.
+
+    256 MB of them in float32, and 1 GB on a GPU, which reads and writes the gradient of the whole
+    head for every chunk: a tenth of an update at a vocabulary of 150k.
+    """
+    scale = 4 if where == "gpu" else 1
+    return min(max(scale * 2**26 // vocab_size, 256), scale * 1024)
 
 
 def score_logits(logits: jax.Array, targets: jax.Array) -> TokenScores:

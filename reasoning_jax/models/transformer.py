@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 
 from reasoning_jax.models import rope
 from reasoning_jax.models.attention import attention, check_implementation
+from reasoning_jax.models.attention.support import platform
 from reasoning_jax.models.cache import LayerCache, ages
 from reasoning_jax.models.config import ModelConfig, RopeScaling
 from reasoning_jax.models.layers import MLP, Attend, Attention, RMSNorm
@@ -20,6 +21,19 @@ from reasoning_jax.parallel.mesh import constrain, gather
 
 # Rows of a table of sines that is part of a program; 8 MB at the largest heads.
 LONGEST_CONSTANT = 8192
+
+
+# Layers that are taken out of the loop where nobody says how many.
+MOST_UNROLLED = 32
+
+
+def suited_unroll(config: ModelConfig, mesh: Mesh | None) -> int:
+    """Layers per iteration of the scan that suit the platform.
+
+    A loop keeps the compiler from making weights, activations and gradients where they are used:
+    on a GPU that copying is a quarter of an update.
+    """
+    return min(config.n_layers, MOST_UNROLLED) if platform(mesh) == "gpu" else 1
 
 
 class Block(nn.Module):
@@ -74,8 +88,8 @@ class Transformer(nn.Module):
       dtype: computation dtype; parameters keep theirs.
       remat: what each block keeps for the backward pass, a name of ``remat.POLICIES``; None for
         everything. True is "full".
-      unroll: layers per iteration of the scan; more runs faster on CPUs and compiles longer.
-        One where ``remat`` computes them again.
+      unroll: layers per iteration of the scan; more runs faster and compiles longer. One where
+        ``remat`` computes them again.
       attention: a name of ``attention.IMPLEMENTATIONS``, or "auto"; of whole sequences, not of
         decoding.
     """

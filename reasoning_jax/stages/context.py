@@ -22,6 +22,7 @@ from reasoning_jax.models.attention import check_implementation
 from reasoning_jax.models.energy import EnergyModel
 from reasoning_jax.models.hf import read_config
 from reasoning_jax.models.remat import remat_policy
+from reasoning_jax.models.transformer import suited_unroll
 from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import EnergySampler, Sampler, TurnSampler
 from reasoning_jax.stages.adapters import build_lora, first_adapters
@@ -107,7 +108,7 @@ class Context:
             self.mesh,
             self.dtype,
             remat_policy(self.config.remat),
-            self.config.unroll,
+            self.config.unroll or suited_unroll(self.model, self.mesh),
             self.config.attention,
         )
 
@@ -171,8 +172,8 @@ def build_context(config: ConfigDict, workdir: pathlib.Path) -> Context:
         raise ValueError("config.model is empty: give a model folder or the name of a preset")
     if config.dtype not in ("float32", "bfloat16"):
         raise ValueError(f"config.dtype is {config.dtype!r}; choose float32 or bfloat16")
-    if config.unroll < 1:
-        raise ValueError(f"config.unroll is {config.unroll}; it must be at least 1")
+    if config.unroll < 0:
+        raise ValueError(f"config.unroll is {config.unroll}; give a number of layers, or 0")
     check_implementation(config.attention)
     remat_policy(config.remat)
     mesh = make_mesh(**config.mesh)

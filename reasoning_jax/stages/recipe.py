@@ -37,9 +37,10 @@ def recipe(name: str, header: str = "") -> ConfigDict:
     config.dtype = "float32"  # of the computation; parameters stay float32
     # what blocks keep for the backward pass: none (no recomputation), dots, projections, full
     config.remat = "none"
-    # auto is folded on CPUs and xla elsewhere; or blockwise (long rows), cudnn (GPU), splash (TPU)
+    # auto is folded on CPUs, cudnn on GPUs where it can, else xla; or blockwise (long rows), splash
     config.attention = "auto"
-    config.unroll = 1  # layers per iteration of the scan; more is faster on CPUs, slower to compile
+    # layers per iteration of the scan, more is faster and compiles longer; 0: all on GPUs, else one
+    config.unroll = 0
     config.sampler_rows = 512  # most completions decoded at once
     config.lora = lora_block()  # adapters to train in place of the parameters
     config.energy = energy_block()  # an energy model in place of a plain transformer

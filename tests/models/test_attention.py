@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -217,7 +218,7 @@ def lengths_of_scans(jaxpr) -> list[int]:
         if equation.primitive.name == "scan":
             found.append(equation.params["length"])
         else:
-            for inner in jax.core.jaxprs_in_params(equation.params):
+            for inner in jax.extend.core.jaxprs_in_params(equation.params):
                 found += lengths_of_scans(inner)
     return found
 
@@ -295,6 +296,19 @@ def test_auto_is_folded_on_cpus(monkeypatch):
     arguments = qkv()
     monkeypatch.setitem(IMPLEMENTATIONS, "folded", lambda q, *_, **options: q + 1)
     np.testing.assert_array_equal(run("auto", *arguments), arguments[0] + 1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "softcap", "expected"),
+    [(jnp.bfloat16, None, "cudnn"), (jnp.float32, None, "xla"), (jnp.bfloat16, 30.0, "xla")],
+)
+def test_auto_on_gpus_is_cudnn_where_it_can(monkeypatch, dtype, softcap, expected):
+    for module in ("reasoning_jax.models.attention", "reasoning_jax.models.attention.cudnn"):
+        monkeypatch.setattr(sys.modules[module], "platform", lambda mesh: "gpu")
+    monkeypatch.setitem(IMPLEMENTATIONS, expected, lambda q, *_, **options: q + 1)
+    q, k, v = (jnp.ones((2, 5, heads, 8), dtype) for heads in (4, 2, 2))
+    got = attention(q, k, v, scale=0.5, softcap=softcap, implementation="auto")
+    np.testing.assert_array_equal(got, q + 1)
 
 
 def test_unknown_names_are_refused_with_the_known_ones():

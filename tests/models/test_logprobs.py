@@ -232,9 +232,10 @@ def test_memory_is_below_half_of_the_whole_logits():
 
 
 def test_a_chunk_has_fewer_tokens_the_larger_the_vocabulary():
-    assert chunk_tokens(4096) == 1024
-    assert chunk_tokens(151_936) * 151_936 * 4 < 2**28
-    assert chunk_tokens(10**6) == 256
+    assert chunk_tokens(4096, "cpu") == 1024
+    assert chunk_tokens(151_936, "tpu") * 151_936 * 4 < 2**28
+    assert chunk_tokens(151_936, "gpu") * 151_936 * 4 < 2**30
+    assert chunk_tokens(10**7, "cpu") == chunk_tokens(10**7, "gpu") == 256
 
 
 def test_a_single_token_has_no_context(setup):

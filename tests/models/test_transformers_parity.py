@@ -198,6 +198,12 @@ def error(got: np.ndarray, expected: np.ndarray) -> float:
     return np.linalg.norm(got - expected) / np.linalg.norm(expected)
 
 
+def typical_error(got: np.ndarray, expected: np.ndarray) -> float:
+    """The median over tokens of the relative error of their logits."""
+    sizes = np.linalg.norm(expected, axis=-1)
+    return np.median(np.linalg.norm(got - expected, axis=-1) / sizes)
+
+
 def test_every_key_of_every_family_is_off_its_default_in_some_row():
     assert {name for name, _ in MODELS} == set(FAMILIES)
     for name, family in FAMILIES.items():
@@ -293,5 +299,6 @@ def test_bfloat16_computation_is_as_close_to_float32_as_that_of_transformers(fol
     model = Transformer(config, dtype=jnp.bfloat16)
     ours = np.asarray(model.apply({"params": params}, jnp.asarray(TOKENS)))
 
-    # Rounding errors of one size. Rounded, a router may choose another expert for a token.
-    assert error(ours, exact) < (1.6 if config.moe is None else 3) * error(theirs, exact)
+    # Rounding errors of one size, in the middle of the tokens: rounded, a router may choose another
+    # expert for a few.
+    assert typical_error(ours, exact) < 1.6 * typical_error(theirs, exact)

@@ -84,7 +84,7 @@ def test_dropout_of_adapters_is_refused_in_rl(tmp_path):
         ("sft.gate.after", 10, ["gate.after 10"]),
         ("dtype", "bf16", ["bf16", "bfloat16"]),
         ("attention", "flash", ["flash", "blockwise"]),
-        ("unroll", 0, ["unroll is 0"]),
+        ("unroll", -1, ["unroll is -1"]),
         ("remat", "some", ["remat is 'some'", "projections"]),
         ("model", "", ["model is empty"]),
         ("evaluate_rl.split", "exam", ["exam", "validation"]),

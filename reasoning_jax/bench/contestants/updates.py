@@ -18,6 +18,8 @@ from reasoning_jax.models import (
     token_logprobs,
     token_logprobs_and_balance,
 )
+from reasoning_jax.models.attention.support import platform
+from reasoning_jax.models.transformer import suited_unroll
 from reasoning_jax.parallel import put_batch
 from reasoning_jax.preference import (
     PairBatch,
@@ -39,7 +41,7 @@ from reasoning_jax.types import Rollouts
 
 def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> Callable[[], Done]:
     """A function that makes one update on the same batch each time, from a copy of ``params``."""
-    options = {"unroll": unrolled(config), "attention": "auto", **work.options}
+    options = {"unroll": unrolled(config, mesh), "attention": "auto", **work.options}
     micro_batches = options.pop("micro_batches", 1)
     model = Transformer(config, mesh, jnp.dtype(work.dtype), **options)
     trainable = all_parameters(config, mesh)
@@ -66,9 +68,9 @@ def build_update(work: Work, config: ModelConfig, params: dict, mesh: Mesh) -> C
     return run
 
 
-def unrolled(config: ModelConfig) -> int:
-    """Layers per iteration of the scan: all of them where that is faster and compiles in time."""
-    return config.n_layers if jax.default_backend() == "cpu" else 1
+def unrolled(config: ModelConfig, mesh: Mesh | None = None) -> int:
+    """Layers per iteration of the scan: all of them on CPUs too, as the recipes have it."""
+    return config.n_layers if platform(mesh) == "cpu" else suited_unroll(config, mesh)
 
 
 def _rollouts(work: Work, tokens: np.ndarray) -> Rollouts:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from reasoning_jax.models.attention.blockwise import blockwise_attention
-from reasoning_jax.models.attention.cudnn import cudnn_attention
+from reasoning_jax.models.attention.cudnn import cudnn_attention, obstacles
 from reasoning_jax.models.attention.folded import folded_attention
 from reasoning_jax.models.attention.scores import masked_softmax
 from reasoning_jax.models.attention.splash import splash_attention
@@ -32,7 +32,7 @@ IMPLEMENTATIONS: dict[str, Callable[..., jax.Array]] = {
     "cudnn": cudnn_attention,
     "splash": splash_attention,
 }
-# The one that is fastest without looking at the model: folded on CPUs, xla elsewhere.
+# What measured best: folded on CPUs, cudnn on GPUs for what it can do, xla elsewhere.
 AUTO = "auto"
 
 
@@ -72,7 +72,7 @@ def attention(
     """
     check_implementation(implementation)
     if implementation == AUTO:
-        implementation = "folded" if platform(mesh) == "cpu" else "xla"
+        implementation = _suited(q_BxTxHxD, segment_ids_BxT, softcap, mesh)
     q, k, v = (_zero_padding(x, segment_ids_BxT) for x in (q_BxTxHxD, k_BxTxKxD, v_BxTxKxD))
 
     def attend(window: int | None) -> Callable[..., jax.Array]:
@@ -90,6 +90,19 @@ def check_implementation(name: str) -> None:
     """Raises ValueError on an unknown name, with the known ones."""
     if name != AUTO and name not in IMPLEMENTATIONS:
         raise ValueError(f"attention {name!r}; choose one of {AUTO}, {', '.join(IMPLEMENTATIONS)}")
+
+
+def _suited(
+    q_BxTxHxD: jax.Array,
+    segment_ids_BxT: jax.Array | None,
+    softcap: float | None,
+    mesh: Mesh | None,
+) -> str:
+    """What ``AUTO`` stands for here."""
+    if platform(mesh) == "cpu":
+        return "folded"
+    against = obstacles(q_BxTxHxD, segment_ids_BxT, softcap=softcap, mesh=mesh)
+    return "xla" if any(against.values()) else "cudnn"
 
 
 def _zero_padding(x: jax.Array, segment_ids_BxT: jax.Array | None) -> jax.Array:

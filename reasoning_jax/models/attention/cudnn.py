@@ -25,20 +25,7 @@ def cudnn_attention(
       ValueError: not on a GPU, not bfloat16 or float16, a soft cap, a head size that is no
         multiple of 8, or an odd length with segment ids.
     """
-    length, head_dim = q_BxTxHxD.shape[1], q_BxTxHxD.shape[3]
-    where, dtype = platform(mesh), q_BxTxHxD.dtype
-    refuse(
-        "cudnn",
-        {
-            f"it runs on gpu, not on {where}": where != "gpu",
-            f"it needs bfloat16 or float16, not {dtype}; set the computation dtype": dtype
-            not in (jnp.bfloat16, jnp.float16),
-            f"it has no soft cap (attention_softcap = {softcap})": softcap is not None,
-            f"head_dim {head_dim} is not a multiple of 8": head_dim % 8 != 0,
-            f"with segment ids the length must be even, not {length}": segment_ids_BxT is not None
-            and length % 2 != 0,
-        },
-    )
+    refuse("cudnn", obstacles(q_BxTxHxD, segment_ids_BxT, softcap=softcap, mesh=mesh))
     q, k, v = q_BxTxHxD, k_BxTxKxD, v_BxTxKxD
     if mesh is not None and mesh.size > 1:
         sharding = head_sharding(mesh, k)
@@ -50,8 +37,29 @@ def cudnn_attention(
         scale=scale,
         is_causal=True,
         implementation="cudnn",
-        **mask_arguments(length, segment_ids_BxT, window),
+        **mask_arguments(q.shape[1], segment_ids_BxT, window),
     )
+
+
+def obstacles(
+    q_BxTxHxD: jax.Array,
+    segment_ids_BxT: jax.Array | None,
+    *,
+    softcap: float | None,
+    mesh: Mesh | None,
+) -> dict[str, bool]:
+    """What may keep cuDNN from this attention, and whether it does."""
+    length, head_dim = q_BxTxHxD.shape[1], q_BxTxHxD.shape[3]
+    where, dtype = platform(mesh), q_BxTxHxD.dtype
+    odd = segment_ids_BxT is not None and length % 2 != 0
+    return {
+        f"it runs on gpu, not on {where}": where != "gpu",
+        f"it needs bfloat16 or float16, not {dtype}; set the computation dtype": dtype
+        not in (jnp.bfloat16, jnp.float16),
+        f"it has no soft cap (attention_softcap = {softcap})": softcap is not None,
+        f"head_dim {head_dim} is not a multiple of 8": head_dim % 8 != 0,
+        f"with segment ids the length must be even, not {length}": odd,
+    }
 
 
 def mask_arguments(
