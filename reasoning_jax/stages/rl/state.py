@@ -77,8 +77,13 @@ def begin(
     return Position(state, stage.resumed["step"], stage.resumed["progress"])
 
 
+@jax.jit
 def copied(tree: Any) -> Any:
-    """The same arrays once more, for an update gives away those it is handed."""
+    """The same arrays once more, for an update gives away those it is handed.
+
+    One program: host devices that ran one for each array could keep another program, under way at
+    the same time, from ever meeting in its collectives.
+    """
     return jax.tree.map(jnp.copy, tree)
 
 
