@@ -50,7 +50,9 @@ def get_config(variant: str = "") -> ConfigDict:
         config.tools.max_turns = 5
         config.sft.row_tokens = 96
         config.sft.rows = 24
+        config.sft.gate.at_least = 0.3  # of three seeds two end at a third
         config.sft.gate.after = 400
+        config.rl.guard.start = 0.25
         config.rl.steps = 60
     config.lock()
     return config
