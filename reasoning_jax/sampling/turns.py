@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reasoning_jax.parallel import exchange, is_main_process
 from reasoning_jax.sampling.engine import Sampler
 from reasoning_jax.sampling.params import SamplingParams
+from reasoning_jax.sampling.prefix import Prefix
 from reasoning_jax.sampling.prompts import collect, read_prompts
 from reasoning_jax.sampling.task import Row
 from reasoning_jax.text import Tokenizer
@@ -87,32 +88,36 @@ class TurnSampler:
         until_call = dataclasses.replace(
             sampling, stop=(*sampling.stop, self._toolbox.syntax.call_end)
         )
-        outs = self._sampler.generate(prompts, until_call, prompt_ids)
         rows = [
             _Dialogue(prompt, prompt_id, sample)
             for prompt, prompt_id in zip(prompts, prompt_ids)
             for sample in range(sampling.n)
         ]
-        added = [out for samples in outs for out in samples]
         with self._toolbox.desk() as desk:
-            calling = self._absorb(dict(enumerate(added)), rows, desk)
+            calling = self._write(range(len(rows)), rows, desk, until_call)
             for _ in range(1, self._max_turns):
                 if calling:
                     going_on = self._read_results(calling, rows, desk, sampling.max_tokens)
-                    states = [rows[i].state(sampling.max_tokens) for i in going_on]
-                    added = self._sampler.extend(states, until_call, len(rows)) if states else []
-                    calling = self._absorb(dict(zip(going_on, added)), rows, desk)
+                    calling = self._write(going_on, rows, desk, until_call)
         flat = [row.completion(self.tokenizer) for row in rows]
         n = sampling.n
         return [flat[i * n : (i + 1) * n] for i in range(len(prompts))]
 
-    def _absorb(
-        self, added: dict[int, Completion], rows: "list[_Dialogue]", desk: Desk
+    def _write(
+        self,
+        going_on: Sequence[int],
+        rows: "list[_Dialogue]",
+        desk: Desk,
+        until_call: SamplingParams,
     ) -> dict[int, str]:
-        """Appends what rows wrote; returns the text before the call of those that made one."""
+        """One turn of some rows; returns the text before the call of those that made one."""
+        if not going_on:
+            return {}
+        states = [rows[i].state(until_call.max_tokens) for i in going_on]
+        added = self._sampler.grow(states, until_call, len(rows))
         calling = {}
-        for i, out in added.items():
-            rows[i].write(out)
+        for i, (out, prefix) in zip(going_on, added):
+            rows[i].write(out, prefix)
             if self._ends_in_call(out):
                 rows[i].finish_reason = "length"  # unless it goes on
                 calling[i] = out.text
@@ -157,6 +162,7 @@ class _Dialogue:
 
     Attributes:
       cut: characters at the end of its text that belong to a stop sequence.
+      prefix: its state after what was sampled last, from which the next turn goes on.
     """
 
     prompt: tuple[int, ...]
@@ -168,9 +174,11 @@ class _Dialogue:
     calls: list[ToolCall] = dataclasses.field(default_factory=list)
     finish_reason: str = "length"
     cut: int = 0
+    prefix: Prefix | None = None
 
-    def write(self, out: Completion) -> None:
-        """Appends what the policy sampled in one turn."""
+    def write(self, out: Completion, prefix: Prefix) -> None:
+        """Appends what the policy sampled in one turn, which ended in this state."""
+        self.prefix = prefix
         self.tokens += out.tokens
         self.logprobs += out.logprobs
         self.sampled += [True] * len(out.tokens)
@@ -190,7 +198,14 @@ class _Dialogue:
         """The row for the sampler to continue."""
         done = len(self.tokens)
         tokens = (*self.prompt, *self.tokens)
-        return Row(tokens, self.prompt_id, self.sample, step=done, limit=max_tokens - done)
+        return Row(
+            tokens,
+            self.prompt_id,
+            self.sample,
+            step=done,
+            limit=max_tokens - done,
+            prefix=self.prefix,
+        )
 
     def completion(self, tokenizer: Tokenizer) -> Completion:
         """The row at its end."""

@@ -193,6 +193,18 @@ def test_rows_decoded_at_once_do_not_matter(config, params, make_tokenizer, outs
     equal([samples for _, samples in sorted(streamed)], outs)
 
 
+def test_later_turns_read_only_what_is_new(sampler, monkeypatch):
+    def calls(name: str, max_turns: int) -> int:
+        made, function = [], getattr(decode, name)
+        with monkeypatch.context() as patch:
+            patch.setattr(decode, name, lambda *args: made.append(args) or function(*args))
+            with_turns(sampler, max_turns=max_turns).generate(PROMPTS, SAMPLED)
+        return len(made)
+
+    assert calls("prefill", 4) == calls("prefill", 1) > 0
+    assert calls("resume", 4) > calls("resume", 1) == 0
+
+
 def test_number_of_samples_does_not_matter(sampler, outs):
     one = with_turns(sampler).generate(PROMPTS, dataclasses.replace(SAMPLED, n=1))
     equal(one, [samples[:1] for samples in outs])
@@ -275,20 +287,11 @@ class Scripted:
     def prompts_at_once(self, n):
         return 8
 
-    def generate(self, prompts, sampling, prompt_ids):
-        return [
-            [
-                self._out(self.script[i][j][0], sampling, sampling.max_tokens)
-                for j in range(sampling.n)
-            ]
-            for i in prompt_ids
-        ]
-
-    def extend(self, rows, sampling, of):
+    def grow(self, rows, sampling, of):
         assert of >= len(rows)
-        self.asked.append(rows)
-        self.turns.update((row.prompt_id, row.sample) for row in rows)
-        return [
+        if rows[0].step:
+            self.asked.append(rows)
+        outs = [
             self._out(
                 self.script[row.prompt_id][row.sample][self.turns[row.prompt_id, row.sample]],
                 sampling,
@@ -296,6 +299,8 @@ class Scripted:
             )
             for row in rows
         ]
+        self.turns.update((row.prompt_id, row.sample) for row in rows)
+        return [(out, None) for out in outs]
 
     def _out(self, text, sampling, limit):
         ends = text.endswith("$")
