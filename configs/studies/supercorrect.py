@@ -1,0 +1,31 @@
+"""What a teacher's corrections add to imitation, with failed ones rewritten or left out.
+
+python -m launch.study --study=configs/studies/supercorrect.py --out=DIR
+"""
+
+from reasoning_jax.studies import Arm, Budget, Measure, Study, last
+
+CONFIG = "configs/supercorrect.py:exact"
+
+
+def get_study() -> Study:
+    measures = tuple(
+        Measure(f"{label} {when}", last(f"{stage}_{after}", f"eval/{name}"))
+        for label, stage, name in (
+            ("own errors corrected", "corrections", "corrected"),
+            ("pass@1", "evaluate", "pass@1"),
+        )
+        for when, after in (("before", "hsft"), ("after", "correct"))
+    )
+    return Study(
+        name="supercorrect",
+        question="Do a teacher's corrections of own errors teach a policy to correct itself?",
+        arms={
+            "rewritten": Arm(CONFIG),
+            "left_out": Arm(CONFIG, {"correct.source.rounds": 0}),
+        },
+        baseline="left_out",
+        measures=measures,
+        budget=Budget("steps", stage="correct"),
+        shared=("hsft", "evaluate_hsft", "corrections_hsft"),
+    )
