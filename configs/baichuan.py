@@ -58,7 +58,7 @@ def get_config(variant: str = "") -> ConfigDict:
     add_stage(config, "tuned", "reasoning_jax.stages.keep")
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
-        "reasoning_jax.stages.pair_sources.SampledOutcomes",
+        "reasoning_jax.stages.sources.pairs.SampledOutcomes",
         problems=500 if small else 2_000,
         n=8,
         max_tokens=48,

@@ -48,7 +48,7 @@ def get_config(variant: str = "") -> ConfigDict:
     if chosen == "two_phases":
         own = add_stage(config, "own", "reasoning_jax.stages.curate")
         own.curator = named(
-            "reasoning_jax.stages.curators.OwnRight",
+            "reasoning_jax.stages.sources.curators.OwnRight",
             problems=500 if small else 4_000,
             n=2,
             max_tokens=tokens,

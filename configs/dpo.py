@@ -34,11 +34,11 @@ def get_config(variant: str = "") -> ConfigDict:
 
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
-        "reasoning_jax.stages.pair_sources.SampledOutcomes", problems=4_000, n=8, max_tokens=16
+        "reasoning_jax.stages.sources.pairs.SampledOutcomes", problems=4_000, n=8, max_tokens=16
     )
     if variant == "step":
         dpo.source = named(
-            "reasoning_jax.stages.pair_sources.SampledSteps",
+            "reasoning_jax.stages.sources.pairs.SampledSteps",
             problems=4_000,
             n=8,
             max_tokens=16,

@@ -47,13 +47,13 @@ def get_config(variant: str = "") -> ConfigDict:
     else:
         config.energy.landscapes = 2
         config.energy.step_size = 5.0
-        stage = add_stage(config, "pretrain", "reasoning_jax.stages.energy")
+        stage = add_stage(config, "pretrain", "reasoning_jax.stages.energy.pretrain")
     stage.row_tokens = 34  # a document and its end
     stage.steps = 1500
     stage.optimizer.schedule = named(
         "reasoning_jax.training.schedules.cosine", peak=3e-3, warmup_steps=50, total_steps=1500
     )
-    study = add_stage(config, "study", "reasoning_jax.stages.thinking_study")
+    study = add_stage(config, "study", "reasoning_jax.stages.energy.thinking_study")
     study.row_tokens = 34
     study.texts.warmer = ConfigDict({"temperature": 1.3})
     if kind == "s2":

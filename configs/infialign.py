@@ -41,7 +41,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
     pool = 300 if small else 2_000
     chosen_stage = add_stage(config, "chosen", "reasoning_jax.stages.curate")
-    curator = named(f"reasoning_jax.stages.curators.{_CURATORS[chosen]}", problems=pool)
+    curator = named(f"reasoning_jax.stages.sources.curators.{_CURATORS[chosen]}", problems=pool)
     if chosen != "full":
         curator.budget = round(0.12 * pool)
     if chosen == "selected":
@@ -59,7 +59,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
-        "reasoning_jax.stages.pair_sources.TeacherAgainstOwn",
+        "reasoning_jax.stages.sources.pairs.TeacherAgainstOwn",
         problems=pool,
         n=4,
         max_tokens=40,

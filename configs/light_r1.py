@@ -51,7 +51,7 @@ def get_config(variant: str = "") -> ConfigDict:
 def _harder(config: ConfigDict, tokens: int, small: bool) -> None:
     harder = add_stage(config, "harder", "reasoning_jax.stages.curate")
     harder.curator = named(
-        "reasoning_jax.stages.curators.Harder",
+        "reasoning_jax.stages.sources.curators.Harder",
         problems=1_000 if small else 4_000,
         below=2,
         n=4,
@@ -72,7 +72,7 @@ def _dpo(config: ConfigDict, tokens: int, small: bool) -> None:
         add_stage(config, "before_dpo", "reasoning_jax.stages.keep")
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
-        "reasoning_jax.stages.pair_sources.TeacherAgainstOwn",
+        "reasoning_jax.stages.sources.pairs.TeacherAgainstOwn",
         problems=500 if small else 2_000,
         n=4,
         max_tokens=tokens,

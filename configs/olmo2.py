@@ -82,7 +82,7 @@ def _two_tasks(config: ConfigDict, small: bool) -> None:
 def _anneal(config: ConfigDict, small: bool) -> None:
     clean = add_stage(config, "clean", "reasoning_jax.stages.curate")
     clean.curator = named(
-        "reasoning_jax.stages.curators.Solutions", problems=1_000 if small else 8_000
+        "reasoning_jax.stages.sources.curators.Solutions", problems=1_000 if small else 8_000
     )
     add_stage(config, "base", "reasoning_jax.stages.keep")
     for number, name in enumerate(ANNEALS):
@@ -111,7 +111,7 @@ def _anneal(config: ConfigDict, small: bool) -> None:
 def _dpo(config: ConfigDict, small: bool) -> None:
     dpo = add_stage(config, "dpo", "reasoning_jax.stages.preference")
     dpo.source = named(
-        "reasoning_jax.stages.pair_sources.SampledOutcomes",
+        "reasoning_jax.stages.sources.pairs.SampledOutcomes",
         problems=500 if small else 3_000,
         n=4,
         max_tokens=config.rl.max_tokens,

@@ -24,9 +24,9 @@ from reasoning_jax.stages.recipe import add_stage
 VARIANTS = ("kto", "nca", "info_nca", "semi_online", "packed")
 _STAGES = {"kto": "unpaired", "nca": "scored", "info_nca": "scored"}
 _SOURCES = {
-    "unpaired": ("single_sources.SampledSingles", "responses"),
-    "scored": ("scored_sources.SampledScored", "prompts"),
-    "preference": ("pair_sources.SampledOutcomes", "pairs"),
+    "unpaired": ("singles.SampledSingles", "responses"),
+    "scored": ("scored.SampledScored", "prompts"),
+    "preference": ("pairs.SampledOutcomes", "pairs"),
 }
 
 
@@ -41,7 +41,9 @@ def get_config(variant: str = "") -> ConfigDict:
     learn = add_stage(config, "learn", f"reasoning_jax.stages.{stage}")
     source, rows = _SOURCES[stage]
     problems = 500 if small else 4_000
-    learn.source = named(f"reasoning_jax.stages.{source}", problems=problems, n=8, max_tokens=16)
+    learn.source = named(
+        f"reasoning_jax.stages.sources.{source}", problems=problems, n=8, max_tokens=16
+    )
     learn.max_length, learn.max_context = 48, 32
     learn.steps = 20 if small else 150
     learn.evaluate_every = 10 if small else 50

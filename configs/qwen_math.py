@@ -60,7 +60,7 @@ def _round(config: ConfigDict, small: bool) -> None:
     """Imitation of the best of the policy's own right answers."""
     best = add_stage(config, "best", "reasoning_jax.stages.curate")
     best.curator = named(
-        "reasoning_jax.stages.curators.BestScored",
+        "reasoning_jax.stages.sources.curators.BestScored",
         model="rm",
         problems=400 if small else 4_000,
         n=6,

@@ -69,7 +69,7 @@ def _imitate_on(config: ConfigDict, chosen: str, small: bool) -> None:
     if chosen == "offline":
         own = add_stage(config, "own", "reasoning_jax.stages.curate")
         own.curator = named(
-            "reasoning_jax.stages.curators.OwnRight",
+            "reasoning_jax.stages.sources.curators.OwnRight",
             problems=500 if small else 4_000,
             n=4,
             max_tokens=tokens,

@@ -32,7 +32,7 @@ ARMS = ("step", "dpo", "sft", "foreign")
 TEACHER = "teacher"
 VARIANTS = tuple(f"{task},{arm}" for task in TASKS for arm in (*ARMS, TEACHER))
 _LOSSES = "reasoning_jax.preference.pair_losses"
-_SOURCES = "reasoning_jax.stages.pair_sources"
+_SOURCES = "reasoning_jax.stages.sources.pairs"
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -111,7 +111,9 @@ def _learn(config: ConfigDict, arm: str, tokens: int, separator: str, small: boo
         corrector={},
     )
     if arm == "foreign":
-        learn.source.corrector = named("reasoning_jax.stages.generators.model_folder", folder="")
+        learn.source.corrector = named(
+            "reasoning_jax.stages.sources.generators.model_folder", folder=""
+        )
     learn.loss = named(f"{_LOSSES}.chosen_nll" if arm == "sft" else f"{_LOSSES}.dpo")
     learn.max_length = 48 if config.task == "modchain" else 512
     learn.max_context = learn.max_length - 16 if config.task == "modchain" else 400

@@ -55,7 +55,7 @@ def get_config(variant: str = "") -> ConfigDict:
 def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
     stage = add_stage(config, "correct", "reasoning_jax.stages.preference")
     stage.source = named(
-        "reasoning_jax.stages.correction_sources.CrossCorrections",
+        "reasoning_jax.stages.sources.corrections.CrossCorrections",
         problems=200 if small else 2_000,
         n=4,
         max_tokens=tokens,
@@ -66,7 +66,9 @@ def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
         inspector={},
     )
     if chosen == "other":
-        stage.source.teacher = named("reasoning_jax.stages.generators.model_folder", folder="")
+        stage.source.teacher = named(
+            "reasoning_jax.stages.sources.generators.model_folder", folder=""
+        )
     stage.max_length, stage.max_context = 512, 400
     stage.pairs = 8 if small else 16
     stage.steps = 5 if small else 60

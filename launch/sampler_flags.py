@@ -77,7 +77,7 @@ def _load_energy_sampler(source: str):
 
     from reasoning_jax.parallel import make_mesh
     from reasoning_jax.stages.chat import build_chat
-    from reasoning_jax.stages.energy_model import saved_energy_sampler
+    from reasoning_jax.stages.energy.model import saved_energy_sampler
     from reasoning_jax.stages.exported import model_folder
     from reasoning_jax.text import load_tokenizer
 

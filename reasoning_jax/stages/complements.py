@@ -14,8 +14,8 @@ from reasoning_jax.preference.pairs.written import write_records
 from reasoning_jax.preference.pipeline import grader
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.generators import check_generator
-from reasoning_jax.stages.pair_sources import check_problems
+from reasoning_jax.stages.sources.generators import check_generator
+from reasoning_jax.stages.sources.pairs import check_problems
 from reasoning_jax.stages.stage import Stage
 
 FILE = "complements.jsonl"
@@ -25,7 +25,7 @@ def default_config() -> ConfigDict:
     """The stage's block."""
     block = ConfigDict()
     block.stage = "reasoning_jax.stages.complements"
-    # names what writes, a function of stages.generators with its keywords; empty: the policy
+    # names what writes, a function of `sources.generators` with keywords; empty: the policy
     block.generator = ConfigDict()
     # the first so many problems of each split
     block.problems = ConfigDict({"train": 20_000, "validation": 0, "test": 512})

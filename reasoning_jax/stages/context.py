@@ -27,7 +27,7 @@ from reasoning_jax.parallel import is_main_process, make_mesh
 from reasoning_jax.sampling import EnergySampler, Sampler, TurnSampler
 from reasoning_jax.stages.adapters import build_lora, first_adapters
 from reasoning_jax.stages.chat import build_chat
-from reasoning_jax.stages.energy_model import (
+from reasoning_jax.stages.energy.model import (
     all_of_energy,
     build_energy,
     check_energy,

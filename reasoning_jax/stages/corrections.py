@@ -14,7 +14,7 @@ def default_config() -> ConfigDict:
     block.stage = "reasoning_jax.stages.corrections"
     # makes errors and corrections; its keywords stand beside its name
     block.source = named(
-        "reasoning_jax.stages.correction_sources.CrossCorrections",
+        "reasoning_jax.stages.sources.corrections.CrossCorrections",
         split="test",
         problems=256,
         steps={"name": "reasoning_jax.tasks.templated.Tagged"},

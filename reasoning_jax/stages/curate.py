@@ -14,8 +14,8 @@ def default_config() -> ConfigDict:
     """The stage's block; the file is ``WORKDIR/data/`` and the stage's name."""
     block = ConfigDict()
     block.stage = "reasoning_jax.stages.curate"
-    # what chooses or writes the examples; others: reasoning_jax.stages.curators
-    block.curator = named("reasoning_jax.stages.curators.Solutions")
+    # what chooses or writes the examples; others: reasoning_jax.stages.sources.curators
+    block.curator = named("reasoning_jax.stages.sources.curators.Solutions")
     return block
 
 

@@ -50,7 +50,7 @@ def default_config() -> ConfigDict:
     """The stage's block: DPO on the policy's own right and wrong responses."""
     block = responses_block(
         "reasoning_jax.stages.preference",
-        "reasoning_jax.stages.pair_sources.SampledOutcomes",
+        "reasoning_jax.stages.sources.pairs.SampledOutcomes",
         # PairLogprobs -> [B]; other losses: reasoning_jax.preference.pair_losses
         "reasoning_jax.preference.pair_losses.dpo",
         "pairs",

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.stages.adapters import lora_block
 from reasoning_jax.stages.chat import chat_block
-from reasoning_jax.stages.energy_model import energy_block
+from reasoning_jax.stages.energy.model import energy_block
 from reasoning_jax.stages.tools import tools_block
 from reasoning_jax.stages.verification import verify_block
 

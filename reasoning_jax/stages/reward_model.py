@@ -52,8 +52,8 @@ def default_config() -> ConfigDict:
     """The stage's block: a listwise model of six answers to each problem."""
     block = ConfigDict()
     block.stage = "reasoning_jax.stages.reward_model"
-    # what makes the answers; or reasoning_jax.stages.scored_sources.ScoredFile with a path
-    block.source = named("reasoning_jax.stages.scored_sources.SampledScored", n=6, most=6)
+    # what makes the answers; or reasoning_jax.stages.sources.scored.ScoredFile with a path
+    block.source = named("reasoning_jax.stages.sources.scored.SampledScored", n=6, most=6)
     # (scores, right, mask, all [B, K]) -> [B]; or reasoning_jax.rewards.outcome_loss
     block.loss = named("reasoning_jax.rl.listwise_loss")
     block.right = 0.5  # an answer of so high a score or more is right

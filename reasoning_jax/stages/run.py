@@ -11,7 +11,7 @@ from reasoning_jax.models import save_hf, save_peft
 from reasoning_jax.models.energy import save_energy
 from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.context import Context, build_context
-from reasoning_jax.stages.energy_model import energy_settings
+from reasoning_jax.stages.energy.model import energy_settings
 from reasoning_jax.stages.recipe import stage_modules
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.training.metrics import START

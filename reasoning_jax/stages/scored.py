@@ -38,7 +38,7 @@ def default_config() -> ConfigDict:
     """The stage's block: NCA on the policy's own responses, scored by their verdicts."""
     return responses_block(
         "reasoning_jax.stages.scored",
-        "reasoning_jax.stages.scored_sources.SampledScored",
+        "reasoning_jax.stages.sources.scored.SampledScored",
         # (log-ratios, scores, mask, all [B, K]) -> [B]; or reasoning_jax.preference.info_nca
         "reasoning_jax.preference.nca",
         "prompts",

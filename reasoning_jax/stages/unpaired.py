@@ -47,7 +47,7 @@ def default_config() -> ConfigDict:
     """The stage's block: KTO on the policy's own right and wrong responses."""
     return responses_block(
         "reasoning_jax.stages.unpaired",
-        "reasoning_jax.stages.single_sources.SampledSingles",
+        "reasoning_jax.stages.sources.singles.SampledSingles",
         "reasoning_jax.preference.kto",  # (log-ratios [B], desirable [B], KL) -> [B]
         "responses",
     )

@@ -76,7 +76,7 @@ def test_it_says_what_it_cannot_do(context):
     with pytest.raises(ValueError, match="problems is 10000; 'test' has 512"):
         complements.validate(context, block)
     block.problems.test = 1
-    block.generator.name = "reasoning_jax.stages.generators.model_folder"
+    block.generator.name = "reasoning_jax.stages.sources.generators.model_folder"
     block.generator.folder = "nowhere"
     with pytest.raises(FileNotFoundError, match=r"generator\.folder is 'nowhere'"):
         complements.validate(context, block)

@@ -7,8 +7,8 @@ import pytest
 
 from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import Pair
-from reasoning_jax.stages import generators
-from reasoning_jax.stages.correction_sources import CrossCorrections
+from reasoning_jax.stages.sources import generators
+from reasoning_jax.stages.sources.corrections import CrossCorrections
 from reasoning_jax.tasks.modchain import ModChain
 from reasoning_jax.tasks.templated import CAUSE, TemplatedWordChain
 from reasoning_jax.text import CharTokenizer
@@ -94,7 +94,7 @@ def named_models(monkeypatch, **models):
         return LocalGenerator(models[folder], context.tokenizer, folder)
 
     monkeypatch.setattr(generators, "model_folder", model_folder)
-    name = "reasoning_jax.stages.generators.model_folder"
+    name = "reasoning_jax.stages.sources.generators.model_folder"
     return {folder: {"name": name, "folder": folder} for folder in models}
 
 
@@ -153,7 +153,11 @@ def test_a_task_that_corrects_nothing_needs_a_teacher(make_context):
     source = CrossCorrections(steps=STEPS, problems=2, max_tokens=8)
     with pytest.raises(ValueError, match=r"modchain corrects no steps itself; name a source"):
         source.validate(make_context(task=ModChain(length=3)))
-    chat = {"name": "reasoning_jax.stages.generators.chat", "url": "http://x", "model": "big"}
+    chat = {
+        "name": "reasoning_jax.stages.sources.generators.chat",
+        "url": "http://x",
+        "model": "big",
+    }
     taught = dataclasses.replace(source, teacher=chat)
     with pytest.raises(ValueError, match=r"name a source\.inspector, or set rounds to 0"):
         taught.validate(make_context(task=ModChain(length=3)))

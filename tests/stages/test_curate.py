@@ -6,10 +6,17 @@ import types
 import pytest
 
 from configs.dpo import get_config
-from reasoning_jax.stages.curators import Drawn, Harder, OwnRight, Selected, Solutions, word_counts
 from reasoning_jax.stages.examples import Example, read_examples, write_examples
 from reasoning_jax.stages.recipe import add_stage
 from reasoning_jax.stages.run import run
+from reasoning_jax.stages.sources.curators import (
+    Drawn,
+    Harder,
+    OwnRight,
+    Selected,
+    Solutions,
+    word_counts,
+)
 from reasoning_jax.tasks.modchain import ModChain
 from reasoning_jax.text import CharTokenizer
 from reasoning_jax.types import Completion
@@ -150,7 +157,11 @@ def make_config(**changes):
         del config[name]
     config.stages = ()
     curate = add_stage(config, "chosen", "reasoning_jax.stages.curate")
-    curate.curator = {"name": "reasoning_jax.stages.curators.Drawn", "problems": 200, "budget": 60}
+    curate.curator = {
+        "name": "reasoning_jax.stages.sources.curators.Drawn",
+        "problems": 200,
+        "budget": 60,
+    }
     config.stages = ("chosen", "sft")
     config.sft.update(
         {"data": "chosen", "examples": 0, "rows": 8, "steps": 2, "evaluate_every": 0, **changes}

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from reasoning_jax.models.energy import load_energy
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.blocks import named
-from reasoning_jax.stages.energy_model import saved_energy_sampler
+from reasoning_jax.stages.energy.model import saved_energy_sampler
 from reasoning_jax.stages.exported import load_merged
 from reasoning_jax.stages.recipe import add_stage, recipe
 from reasoning_jax.stages.run import check, run
@@ -34,17 +34,17 @@ def tiny(module, **energy):
     stage.evaluate_every = 3
     stage.validation.documents = 20
     stage.optimizer.schedule.warmup_steps = 0
-    if module.endswith("energy"):
+    if module.endswith("energy.pretrain"):
         stage.evaluation.update(steps=3, starts=2)
     return config
 
 
 def s2():
-    config = tiny("reasoning_jax.stages.energy", landscapes=1)
+    config = tiny("reasoning_jax.stages.energy.pretrain", landscapes=1)
     config.ebt.thinking.update(steps=2, min_steps=1, step_size_spread=2.0, langevin=0.1)
     config.ebt.loss = named("reasoning_jax.models.energy.loss_truncated")
     config.ebt.replay.entries = 16
-    study = add_stage(config, "study", "reasoning_jax.stages.thinking_study")
+    study = add_stage(config, "study", "reasoning_jax.stages.energy.thinking_study")
     study.update(row_tokens=20, rows=8, documents=20, steps=3, starts=2)
     study.texts.warmer = ConfigDict({"temperature": 2.0})
     return config
@@ -147,7 +147,7 @@ ENERGY = "reasoning_jax.models.energy"
     ids=["time_token", "draft", "curvature"],
 )
 def test_options_train_from_their_keys_alone(tmp_path, options):
-    config = tiny("reasoning_jax.stages.energy", landscapes=2)
+    config = tiny("reasoning_jax.stages.energy.pretrain", landscapes=2)
     config.ebt.row_tokens = 10  # a document
     config.ebt.evaluate_every = 6
     config.update_from_flattened_dict(options)
@@ -161,7 +161,7 @@ def test_options_train_from_their_keys_alone(tmp_path, options):
 
 
 def test_a_time_token_cannot_sample(tmp_path):
-    config = tiny("reasoning_jax.stages.energy", landscapes=2, conditioning="time_token")
+    config = tiny("reasoning_jax.stages.energy.pretrain", landscapes=2, conditioning="time_token")
     config.ebt.row_tokens = 10
     context, _ = check(config, tmp_path)
     with pytest.raises(ValueError, match="no cache holds them"):

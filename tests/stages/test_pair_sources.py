@@ -8,8 +8,8 @@ from reasoning_jax.generators import LocalGenerator
 from reasoning_jax.preference.pairs import Pair, write_pairs
 from reasoning_jax.preference.pipeline import assemble
 from reasoning_jax.sampling import SamplingParams
-from reasoning_jax.stages import generators
-from reasoning_jax.stages.pair_sources import (
+from reasoning_jax.stages.sources import generators
+from reasoning_jax.stages.sources.pairs import (
     CorrectedWholes,
     PairFile,
     SampledOutcomes,
@@ -135,7 +135,7 @@ def test_a_teacher_against_own_mistakes(make_context, monkeypatch):
         return LocalGenerator(teacher, context.tokenizer, folder)
 
     monkeypatch.setattr(generators, "model_folder", model_folder)
-    spec = {"name": "reasoning_jax.stages.generators.model_folder", "folder": "big"}
+    spec = {"name": "reasoning_jax.stages.sources.generators.model_folder", "folder": "big"}
     source = TeacherAgainstOwn(problems=3, n=3, max_tokens=8, teacher=spec)
     with pytest.raises(FileNotFoundError, match=r"source\.teacher\.folder is 'big'"):
         source.validate(context)
@@ -153,7 +153,7 @@ def test_another_model_corrects(make_context, monkeypatch):
 
     monkeypatch.setattr(generators, "model_folder", model_folder)
     context = make_context([[spell([a, b + 1, c + 1])]])
-    corrector = {"name": "reasoning_jax.stages.generators.model_folder", "folder": "big"}
+    corrector = {"name": "reasoning_jax.stages.sources.generators.model_folder", "folder": "big"}
     keywords = dict(problems=1, n=1, corrections=1, separator=",", max_tokens=8)
     source = SampledSteps(**keywords, corrector=corrector)
     with pytest.raises(FileNotFoundError, match=r"source\.corrector\.folder is 'big'"):
@@ -202,12 +202,15 @@ def test_files_are_read_when_the_stage_is_checked(make_context, tmp_path):
         (SampledSteps(max_tokens=8, corrections=0), "n is 0"),
         (SampledSteps(max_tokens=8, mistakes=0), "source.mistakes is 0; at least 1"),
         (
-            SampledSteps(max_tokens=8, corrector={"name": "reasoning_jax.stages.generators.none"}),
+            SampledSteps(
+                max_tokens=8, corrector={"name": "reasoning_jax.stages.sources.generators.none"}
+            ),
             "source.corrector",
         ),
         (
             SampledSteps(
-                max_tokens=8, corrector={"name": "reasoning_jax.stages.generators.completions"}
+                max_tokens=8,
+                corrector={"name": "reasoning_jax.stages.sources.generators.completions"},
             ),
             "needs url, model",
         ),

@@ -33,7 +33,7 @@ def make_config(pairs_file, **changes):
     config = get_config("small").unlock()
     config.stages = ("dpo",)
     config.dpo.source = {
-        "name": "reasoning_jax.stages.pair_sources.PairFile",
+        "name": "reasoning_jax.stages.sources.pairs.PairFile",
         "path": str(pairs_file),
     }
     config.dpo.steps = 6
@@ -191,7 +191,7 @@ def test_pairs_of_a_policys_own_answers(pairs_file, tmp_path, source):
     keywords = {"problems": 64, "n": 64, "max_tokens": 4}
     if source == "SampledSteps":
         keywords |= {"corrections": 64, "separator": ","}
-    config.dpo.source = {"name": f"reasoning_jax.stages.pair_sources.{source}", **keywords}
+    config.dpo.source = {"name": f"reasoning_jax.stages.sources.pairs.{source}", **keywords}
     config.dpo.pairs, config.dpo.steps = 8, 2
     run(config, tmp_path / "run")
     pairs = read_pairs(tmp_path / "run" / "pairs" / "dpo.jsonl")

@@ -56,7 +56,7 @@ def make_config(stage, **keywords):
 
 
 def source(name, **keywords):
-    return {"name": f"reasoning_jax.stages.{name}", **keywords}
+    return {"name": f"reasoning_jax.stages.sources.{name}", **keywords}
 
 
 # Where policy and reference are the same, rounding ranks pairs.
@@ -73,17 +73,17 @@ def logged(workdir, key="train/loss"):
 
 
 def singles_config(files, **keywords):
-    apart = source("single_sources.PairFileApart", path=str(files / "pairs.jsonl"))
+    apart = source("singles.PairFileApart", path=str(files / "pairs.jsonl"))
     return make_config("unpaired", source=apart, responses=16, **keywords)
 
 
 def scored_config(files, **keywords):
-    file = source("scored_sources.ScoredFile", path=str(files / "scored.jsonl"))
+    file = source("scored.ScoredFile", path=str(files / "scored.jsonl"))
     return make_config("scored", source=file, prompts=8, **keywords)
 
 
 def packed_config(files, **keywords):
-    file = source("pair_sources.PairFile", path=str(files / "pairs.jsonl"))
+    file = source("pairs.PairFile", path=str(files / "pairs.jsonl"))
     # Three pairs of up to 26 tokens.
     return make_config(
         "preference", source=file, pairs=8, row_tokens=96, steps=4, max_length=48, **keywords
@@ -172,7 +172,7 @@ def test_fresh_pairs_every_so_many_steps_and_a_run_taken_up_again(tmp_path, monk
     """A fresh policy answers one step modulo 10 rightly now and then."""
     config = make_config("preference", pairs=8, resample_every=2, checkpoint_every=1)
     config.task_options.update({"length": 1, "modulus": 10, "operations": "+-*"})
-    config.learn.source = source("pair_sources.SampledOutcomes", problems=64, n=64, max_tokens=4)
+    config.learn.source = source("pairs.SampledOutcomes", problems=64, n=64, max_tokens=4)
     run(config, tmp_path / "whole")
     rounds = [tmp_path / "whole" / "pairs" / f"learn{n}.jsonl" for n in ("", "-1", "-2")]
     pairs = [read_pairs(path) for path in rounds]

@@ -9,8 +9,7 @@ import pytest
 
 from configs.quickstart import get_config
 from reasoning_jax.models import load_reward_model
-from reasoning_jax.stages import curators, reward_model
-from reasoning_jax.stages.curators import BestScored
+from reasoning_jax.stages import reward_model
 from reasoning_jax.stages.headed import (
     check_reward_model,
     check_start,
@@ -20,6 +19,8 @@ from reasoning_jax.stages.headed import (
 from reasoning_jax.stages.loop import Interrupted
 from reasoning_jax.stages.recipe import add_stage
 from reasoning_jax.stages.run import check, run
+from reasoning_jax.stages.sources import curators
+from reasoning_jax.stages.sources.curators import BestScored
 from reasoning_jax.types import Completion, Verdict
 
 

@@ -17,7 +17,7 @@ from reasoning_jax.models.energy import Thinking
 from reasoning_jax.parallel import is_main_process
 from reasoning_jax.stages.blocks import check_rows, named
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.energy_evaluation import correlation, held_out_choice
+from reasoning_jax.stages.energy.evaluation import correlation, held_out_choice
 from reasoning_jax.stages.pretrain import held_out_nll
 from reasoning_jax.stages.pretrain_text import floor_of, text_rows
 from reasoning_jax.stages.stage import Stage
@@ -28,7 +28,7 @@ from reasoning_jax.text.packing import PackedRows
 def default_config() -> ConfigDict:
     """The stage's block."""
     block = ConfigDict()
-    block.stage = "reasoning_jax.stages.thinking_study"
+    block.stage = "reasoning_jax.stages.energy.thinking_study"
     block.split = "test"
     block.documents = 256
     block.row_tokens = 128

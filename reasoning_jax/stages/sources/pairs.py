@@ -24,8 +24,8 @@ from reasoning_jax.preference.pipeline import (
 )
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.generators import check_generator
-from reasoning_jax.stages.own_answers import (
+from reasoning_jax.stages.sources.generators import check_generator
+from reasoning_jax.stages.sources.own_answers import (
     OwnAnswers,
     check_problems,
     grade_of,
@@ -102,7 +102,7 @@ class TeacherAgainstOwn(OwnAnswers):
 
     Attributes:
       most: pairs of one problem.
-      teacher: names what writes the right responses, a function of `stages.generators` with its
+      teacher: names what writes the right responses, a function of `sources.generators` with its
         keywords; empty for the worked solutions of the task.
     """
 
@@ -162,7 +162,7 @@ class SampledSteps(OwnAnswers):
       step_word: where it is given, steps begin with it and their number instead: ``Step 1:``.
       mistakes: wrong responses of one problem that are corrected.
       most: pairs of one problem; 0 is all.
-      corrector: names what writes the corrections, a function of `stages.generators` with its
+      corrector: names what writes the corrections, a function of `sources.generators` with its
         keywords; empty for the policy itself.
     """
 

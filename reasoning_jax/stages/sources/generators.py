@@ -1,6 +1,6 @@
 """Generators as a config names them: functions of a run's context, chosen by dotted name.
 
-``{"name": "reasoning_jax.stages.generators.model_folder", "folder": ...}`` and the like.
+``{"name": "reasoning_jax.stages.sources.generators.model_folder", "folder": ...}`` and the like.
 """
 
 import os

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from reasoning_jax.preference.pairs import Scored, encode_context, read_scored
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.own_answers import OwnAnswers
+from reasoning_jax.stages.sources.own_answers import OwnAnswers
 
 
 class ScoredSource(Protocol):

@@ -18,8 +18,8 @@ from reasoning_jax.preference.pipeline import (
 )
 from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.generators import check_generator
-from reasoning_jax.stages.pair_sources import check_problems
+from reasoning_jax.stages.sources.generators import check_generator
+from reasoning_jax.stages.sources.pairs import check_problems
 from reasoning_jax.types import Problem
 
 Error = tuple[Problem, Mistake]
@@ -42,7 +42,7 @@ class CrossCorrections:
       steps: names the format of steps, whose ``first`` gives analysis and step of a continuation.
       opening: what stands after a wrong step and asks for a correction.
       most: pairs of one problem.
-      teacher: names what corrects, a function of `stages.generators` with its keywords; empty for
+      teacher: names what corrects, a function of `sources.generators` with its keywords; empty for
         the task's own ``correction(problem, index)``.
       rounds: how often the inspector rewrites where fewer than ``most`` corrections of an error
         pass; 0 drops what fails.

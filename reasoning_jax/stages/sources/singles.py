@@ -11,7 +11,7 @@ from reasoning_jax.preference.pairs import (
     unpaired,
 )
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.own_answers import OwnAnswers
+from reasoning_jax.stages.sources.own_answers import OwnAnswers
 
 
 class SingleSource(Protocol):

@@ -24,7 +24,7 @@ from reasoning_jax.parallel import batch_ways, is_main_process, put_batch, to_ho
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import check_context, evaluation_block
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.energy_rows import StepRows, step_rows
+from reasoning_jax.stages.energy.rows import StepRows, step_rows
 from reasoning_jax.stages.stage import Stage
 
 # Scores of rows, lower is better; of steps, the worst of them.
@@ -35,7 +35,7 @@ MOST_STEPS = 64
 def default_config() -> ConfigDict:
     """The stage's block."""
     block = evaluation_block("test", problems=256, n=8, max_tokens=32)
-    block.stage = "reasoning_jax.stages.energy_verify"
+    block.stage = "reasoning_jax.stages.energy.verify"
     block.separator = ","  # ends a reasoning step
     block.row_tokens = 128  # of a prompt with its answer, at most
     block.rows = 64  # judged at once

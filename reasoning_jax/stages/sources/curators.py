@@ -16,8 +16,8 @@ from reasoning_jax.sampling import SamplingParams
 from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.examples import Example
 from reasoning_jax.stages.headed import check_reward_model
-from reasoning_jax.stages.own_answers import OwnAnswers, check_problems, graded_answers
 from reasoning_jax.stages.reward_scores import RewardScores
+from reasoning_jax.stages.sources.own_answers import OwnAnswers, check_problems, graded_answers
 from reasoning_jax.types import Problem
 
 Curated = tuple[tuple[Example, ...], dict[str, float]]

@@ -21,7 +21,7 @@ from reasoning_jax.stages.blocks import (
     optimizer_block,
 )
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.energy_rows import step_rows
+from reasoning_jax.stages.energy.rows import step_rows
 from reasoning_jax.stages.loop import Schedule, StepResult, begin, run_loop
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text import split_steps
@@ -34,7 +34,7 @@ from reasoning_jax.training.step_size import spare_step_size, with_step_size_rat
 def default_config() -> ConfigDict:
     """The stage's block."""
     block = ConfigDict()
-    block.stage = "reasoning_jax.stages.energy_rank"
+    block.stage = "reasoning_jax.stages.energy.rank"
     block.split = "train"
     block.problems = 500  # the first so many of the split
     block.n = 4  # answers of the model to each

@@ -29,7 +29,13 @@ from reasoning_jax.training.trainable import Trainable
 # What a run with an energy model may do.
 STAGES = tuple(
     f"reasoning_jax.stages.{name}"
-    for name in ("energy", "energy_rank", "energy_verify", "thinking_study", "evaluate")
+    for name in (
+        "energy.pretrain",
+        "energy.rank",
+        "energy.verify",
+        "energy.thinking_study",
+        "evaluate",
+    )
 )
 
 
@@ -88,7 +94,7 @@ def check_energy(config: ConfigDict, model: EnergyModel | None) -> None:
             "calls none; leave it empty"
         )
     for name in config.stages if model is not None else ():
-        samples = config[name].stage.endswith((".evaluate", ".energy_verify"))
+        samples = config[name].stage.endswith((".evaluate", ".energy.verify"))
         if samples and model.conditioning != "candidate":
             raise ValueError(
                 f"config.{name} samples, which takes config.energy.conditioning candidate, not "

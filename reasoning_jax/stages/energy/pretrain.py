@@ -31,8 +31,8 @@ from reasoning_jax.parallel import put_batch
 from reasoning_jax.rl import token_mean
 from reasoning_jax.stages.blocks import build_optimizer, build_schedule, named
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.energy_evaluation import energy_measure, evaluation_of_energy_block
-from reasoning_jax.stages.energy_state import EnergyState, begin_energy
+from reasoning_jax.stages.energy.evaluation import energy_measure, evaluation_of_energy_block
+from reasoning_jax.stages.energy.state import EnergyState, begin_energy
 from reasoning_jax.stages.loop import Schedule, StepResult, run_loop
 from reasoning_jax.stages.pretrain_text import check_text, text_block, text_rows
 from reasoning_jax.stages.stage import Stage
@@ -44,7 +44,7 @@ from reasoning_jax.training.step_size import spare_step_size, with_step_size_rat
 
 def default_config() -> ConfigDict:
     """The stage's block."""
-    block = text_block("reasoning_jax.stages.energy")
+    block = text_block("reasoning_jax.stages.energy.pretrain")
     block.thinking = ConfigDict(
         {
             "steps": 2,  # most thoughts

@@ -1,0 +1,1 @@
+"""Stages of energy models: pretraining, ranking, verification, and the study of thinking."""

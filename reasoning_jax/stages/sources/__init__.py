@@ -1,0 +1,1 @@
+"""Where stages of preference and tuning get what they learn from."""
