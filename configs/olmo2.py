@@ -71,7 +71,7 @@ def _two_tasks(config: ConfigDict, small: bool) -> None:
     config.sft.row_tokens = 128
     config.sft.z_loss_coef = 1e-5
     config.sft.gate.metric = ""
-    config.sft.steps = 600 if small else 1_500
+    config.sft.steps = 400 if small else 1_500
     for name in ("sft", "rl"):
         config[name].evaluation.max_tokens = 32
     for name in ("rl", "evaluate_sft", "evaluate_rl"):
