@@ -11,11 +11,18 @@ from reasoning_jax.models import (
     abstract_params,
     init_params,
     param_shardings,
+    preset,
     token_logprobs,
     transformer,
 )
 from reasoning_jax.models.config import MixtureOfExperts, ModelConfig
-from reasoning_jax.models.transformer import decode_step, positions_of, prefill, unstack_layers
+from reasoning_jax.models.transformer import (
+    decode_step,
+    positions_of,
+    prefill,
+    suited_unroll,
+    unstack_layers,
+)
 from reasoning_jax.parallel.mesh import make_mesh
 
 TOKENS = [1, 5, 9, 2, 30, 7, 4, 11, 8]
@@ -217,3 +224,12 @@ def test_no_sine_is_worked_out_where_positions_are_counted(batch, segmented):
     assert "sine" not in text and "sine" in longer
     params = init_params(config, jax.random.key(0))
     np.testing.assert_allclose(by_table.compile()(params), worked_out.compile()(params), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("where", "layers", "expected"), [("gpu", 3, 3), ("gpu", 80, 32), ("cpu", 3, 1)]
+)
+def test_layers_leave_the_loop_on_gpus(monkeypatch, where, layers, expected):
+    monkeypatch.setattr(transformer, "platform", lambda mesh: where)
+    config = preset("nano", vocab_size=16, overrides={"n_layers": layers})
+    assert suited_unroll(config, None) == expected
