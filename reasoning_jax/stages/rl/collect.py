@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -16,46 +16,15 @@ from reasoning_jax.stages.rl.fields import FEWEST, GREEDY, HOST, STEPS
 from reasoning_jax.stages.rl.functions import Functions
 from reasoning_jax.stages.rl.memory import Memory
 from reasoning_jax.stages.rl.refill import refilled
+from reasoning_jax.stages.rl.sampled import Sampled
 from reasoning_jax.stages.rollouts import collate
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.tools import tool_scalars
-from reasoning_jax.types import Completion, Problem, Rollouts, Verdict
+from reasoning_jax.types import Completion, Rollouts, Verdict
 from reasoning_jax.verify.rewards import mean_parts
 
 # To look through for problems that may be taken.
 _MOST_BATCHES = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampled:
-    """Graded completions of some problems; every sequence has one entry per problem.
-
-    Attributes:
-      problems, prompts: with the prompts' ids.
-      completions, verdicts, parts, rewards: ``x[i][j]`` is of sample j of problem i; ``parts``
-        are the terms of the reward, which is None where the completion is to be left out.
-      greedy: reward of the greedy answer, None where there is none.
-    """
-
-    problems: list[Problem]
-    prompts: list[list[int]]
-    completions: list[list[Completion]]
-    verdicts: list[list[Verdict]]
-    parts: list[list[dict[str, float | None]]]
-    rewards: list[list[float | None]]
-    greedy: list[float | None]
-
-    def __add__(self, other: "Sampled") -> "Sampled":
-        """The problems of both."""
-        return Sampled(*(a + b for a, b in zip(vars(self).values(), vars(other).values())))
-
-    def pick(self, which: Sequence[int]) -> "Sampled":
-        """The problems at these places."""
-        return Sampled(*([values[i] for i in which] for values in vars(self).values()))
-
-    def left_out(self) -> "Sampled":
-        """The same without a reward: kept for its shape alone."""
-        return dataclasses.replace(self, rewards=[[None] * len(row) for row in self.rewards])
 
 
 @dataclasses.dataclass(frozen=True)

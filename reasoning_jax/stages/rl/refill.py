@@ -1,22 +1,20 @@
 """Sampling on until enough groups teach something: DAPO (arXiv 2503.14476), PRIME (2502.01456)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from reasoning_jax.stages.rl.collect import Sampled
+from reasoning_jax.stages.rl.sampled import Sampled
 
 
 def refilled(
-    first: "Sampled",
-    more: Callable[[int], "Sampled"],
-    keep: Callable[["Sampled"], np.ndarray],
+    first: Sampled,
+    more: Callable[[int], Sampled],
+    keep: Callable[[Sampled], np.ndarray],
     *,
     most: int,
     step: int,
-) -> tuple["Sampled", "Sampled", list[int], dict[str, float]]:
+) -> tuple[Sampled, Sampled, list[int], dict[str, float]]:
     """As many kept groups as ``first`` has, or what ``most`` batches of problems give.
 
     Places that no kept group takes are filled with others that are left out of the loss, so that
@@ -64,7 +62,7 @@ def refilled(
     return every, chosen, kept[wanted:], metrics
 
 
-def _kept(sampled: "Sampled", keep: Callable[["Sampled"], np.ndarray]) -> list[int]:
+def _kept(sampled: Sampled, keep: Callable[[Sampled], np.ndarray]) -> list[int]:
     rows = np.asarray(keep(sampled))
     groups = rows.reshape(len(sampled.problems), -1)
     return np.flatnonzero(groups.any(axis=1)).tolist()

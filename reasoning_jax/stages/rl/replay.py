@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from reasoning_jax.parallel import is_main_process
-from reasoning_jax.stages.rl.collect import Collected, Sampled
+from reasoning_jax.stages.rl.collect import Collected
+from reasoning_jax.stages.rl.sampled import Sampled
 from reasoning_jax.types import Rollouts
 
 Collect = Callable[[dict, np.ndarray, int], Collected]

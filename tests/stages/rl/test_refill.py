@@ -3,9 +3,9 @@
 import pytest
 
 from reasoning_jax.stages.blocks import named
-from reasoning_jax.stages.rl.collect import Sampled
 from reasoning_jax.stages.rl.memory import Memory
 from reasoning_jax.stages.rl.refill import refilled
+from reasoning_jax.stages.rl.sampled import Sampled
 from reasoning_jax.stages.rl.step import Step
 from reasoning_jax.stages.run import run
 
