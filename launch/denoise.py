@@ -42,7 +42,8 @@ def main(argv: list[str]) -> None:
         trained = " (trained)" if noise == settings.noise else ""
         table.add_column(f"noise {noise:g}{trained}", justify="right")
     for (who, thoughts), of in found.items():
-        name = who if who != "energy" else f"energy, {thoughts} thoughts"
+        unit = {"denoiser": "passes", "energy": "thoughts"}.get(who)
+        name = f"{who}, {thoughts} {unit}" if unit else who
         values = (sum(of[noise]) / len(of[noise]) for noise in settings.tested)
         table.add_row(name, *(f"{value:.2f}" for value in values))
     rich.console.Console(width=100).print(table)

@@ -3,6 +3,7 @@
 XLA_FLAGS                  one host device per core, for the CPU platform
 GLIBC_TUNABLES             huge pages in malloc, where Linux leaves the choice to the process
 JAX_COMPILATION_CACHE_DIR  compiled programs outlive the process
+JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS  small ones too, of which a start on a CPU has many
 TF_CPP_MIN_LOG_LEVEL       no chatter of the runtime
 
 What is set already is left alone, tunable by tunable and flag by flag.
@@ -34,6 +35,7 @@ def prepare() -> None:
         os.environ["XLA_FLAGS"] = f"{xla_flags} --xla_force_host_platform_device_count={devices}"
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "reasoning_jax" / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     tunables = with_huge_pages(os.environ.get("GLIBC_TUNABLES", ""))
     if tunables is not None and _is_launch_script():

@@ -81,8 +81,9 @@ def run(settings: Denoising, seed: int) -> list[dict]:
     """Trains both models and asks them.
 
     Returns:
-      Rows of ``noise``, ``who``, ``thoughts`` (0 for one pass) and ``psnr`` in dB; ``who`` is
-      "noisy" for the images as they come.
+      Rows of ``noise``, ``who``, ``thoughts`` and ``psnr`` in dB; ``who`` is "noisy" for the images
+      as they come, with 0 thoughts; those of the "denoiser" are passes, each over what the one
+      before gave, the control of equal depth.
 
     Raises:
       RuntimeError: the energy model's loss is not finite; names its step size.
@@ -95,9 +96,13 @@ def run(settings: Denoising, seed: int) -> list[dict]:
     rows = []
     for noise in settings.tested:
         noisy = clean + noise * jnp.asarray(rng.normal(size=clean.shape), jnp.float32)
-        found = {("noisy", 0): noisy, ("denoiser", 0): _at_once(model, denoiser, noisy)}
+        passed = [noisy]
+        for _ in range(max(settings.asked)):
+            passed.append(_at_once(model, denoiser, passed[-1]))
         along = _by_descent(model, thinker, noisy, max(settings.asked))
-        found |= {("energy", t): along[t] for t in settings.asked}
+        found = {("noisy", 0): noisy}
+        for who, images in (("denoiser", passed), ("energy", along)):
+            found |= {(who, t): images[t] for t in settings.asked}
         rows += [
             {"noise": noise, "who": who, "thoughts": t, "psnr": float(psnr(images, clean))}
             for (who, t), images in found.items()

@@ -106,6 +106,7 @@ def test_what_the_user_has_set_stays(monkeypatch):
     chosen = {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=3",
         "JAX_COMPILATION_CACHE_DIR": "elsewhere",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "2",
         "TF_CPP_MIN_LOG_LEVEL": "0",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0",
     }
@@ -118,6 +119,7 @@ def test_what_the_user_has_set_stays(monkeypatch):
 def test_flags_of_the_user_are_added_to(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "2")
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     monkeypatch.setattr(environment.os, "sched_getaffinity", lambda _: range(6))
     environment.prepare()
