@@ -1,6 +1,6 @@
 """Energy as a verifier: an energy model judges the answers that it writes itself.
 
-  ebt     pretraining on worked chains (arXiv 2507.02092)
+  ebt     pretraining on worked chains (arXiv 2507.02092); thoughts begin with the decoder's draft
   judge   best of eight answers by energy, beside their likelihood, the majority and the oracle
   rank    every right step of its own answers is ranked above every wrong one
   judge_2 the same judgement after
@@ -12,6 +12,7 @@ Variant: `small`, for continuous integration.
 
 from ml_collections import ConfigDict
 
+from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.recipe import add_stage, recipe
 
 
@@ -36,6 +37,10 @@ def get_config(variant: str = "") -> ConfigDict:
     ebt.rows = 32
     ebt.steps = 100 if small else 1_000
     ebt.optimizer.schedule.peak = 3e-3
+    # Alone, an energy model of this size does not learn to calculate; its decoder does.
+    ebt.loss = named("reasoning_jax.models.energy.loss_with_draft", coef=1.0)
+    draft = named("reasoning_jax.models.energy.Draft")
+    config.energy.start = ebt.thinking.start = draft
     _judge(config, "judge", small)
     rank = add_stage(config, "rank", "reasoning_jax.stages.energy.rank")
     rank.problems = 100 if small else 1_000
