@@ -294,6 +294,7 @@ def read_hub_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def read_config(folder: pathlib.Path) -> ModelConfig:
+    """The architecture of a folder; ValueError, with the path, where it is not supported."""
     data = read_hub_config(folder)
     try:
         return config_from_hf(data)

@@ -117,13 +117,15 @@ class TurnSampler:
         added = self._sampler.grow(states, until_call, len(rows))
         calling = {}
         for i, (out, prefix) in zip(going_on, added):
-            rows[i].write(out, prefix)
+            rows[i].write(out)
             if self._ends_in_call(out):
+                rows[i].prefix = prefix
                 rows[i].finish_reason = "length"  # unless it goes on
                 calling[i] = out.text
             else:
                 whole = self.tokenizer.decode(out.tokens)
                 rows[i].cut = len(whole) - len(out.text)
+                rows[i].prefix = None  # its memory is for others
                 desk.close_row(i)
         return calling
 
@@ -162,7 +164,7 @@ class _Dialogue:
 
     Attributes:
       cut: characters at the end of its text that belong to a stop sequence.
-      prefix: its state after what was sampled last, from which the next turn goes on.
+      prefix: its state at its last call, from which the next turn goes on; None at its end.
     """
 
     prompt: tuple[int, ...]
@@ -176,9 +178,8 @@ class _Dialogue:
     cut: int = 0
     prefix: Prefix | None = None
 
-    def write(self, out: Completion, prefix: Prefix) -> None:
-        """Appends what the policy sampled in one turn, which ended in this state."""
-        self.prefix = prefix
+    def write(self, out: Completion) -> None:
+        """Appends what the policy sampled in one turn."""
         self.tokens += out.tokens
         self.logprobs += out.logprobs
         self.sampled += [True] * len(out.tokens)
