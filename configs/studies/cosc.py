@@ -19,4 +19,5 @@ def get_study() -> Study:
             Measure("pass@1 after phase 1", last("evaluate_1", "eval/pass@1")),
         ),
         budget=Budget("steps", stage="phase_2"),
+        shared=("base", "phase_1", "evaluate_1"),
     )

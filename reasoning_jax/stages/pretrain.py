@@ -25,7 +25,8 @@ from reasoning_jax.stages.pretrain_text import (
     floor_of,
     in_chunks,
     text_block,
-    text_rows,
+    training_rows,
+    validation_rows,
 )
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text.packing import PackedRows
@@ -53,7 +54,7 @@ def validate(context: Context, block: ConfigDict) -> None:
 def run(stage: Stage, params: dict | None) -> dict:
     """Trains from ``params``; returns the trained parameters."""
     context, block = stage.context, stage.config
-    rows = text_rows(context, block.split, block.documents, block.row_tokens, stage.seed(0))
+    rows = training_rows(context, block, stage.seed(0))
     batches = index_batches(len(rows.tokens), block.rows, stage.seed(1))
     optimizer = build_optimizer(block.optimizer)
     schedule = build_schedule(block.optimizer)
@@ -124,9 +125,7 @@ def _nll(context: Context, loops: int):
 def _measure(stage: Stage) -> Callable[[dict], Evaluation]:
     """Parameters -> Evaluation on held-out text."""
     context, block = stage.context, stage.config
-    held_out = text_rows(
-        context, block.validation.split, block.validation.documents, block.row_tokens, seed=0
-    )
+    held_out = validation_rows(context, block)
     nll_of, floor = held_out_nll(context, held_out, block.rows, block.loops), floor_of(context)
 
     def measure(params: dict) -> Evaluation:

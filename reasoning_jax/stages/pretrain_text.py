@@ -19,12 +19,13 @@ from reasoning_jax.training.data import pack_examples
 def text_block(stage: str) -> ConfigDict:
     """What pretraining of every architecture has in common, so that two of them can be compared.
 
-    A document is the prompt and the solution of a problem; every token of it is trained.
+    A document is the prompt and the solution of a problem.
     """
     block = ConfigDict()
     block.stage = stage
     block.split = "train"
     block.documents = 0  # the first so many of the split; 0 is all
+    block.prompts = True  # whether prompts are to be predicted, too, or are context alone
     block.row_tokens = 128  # length of a packed row; longer documents are cut
     block.rows = 32  # packed rows per update
     block.micro_batches = 1
@@ -50,19 +51,41 @@ def check_text(context: Context, block: ConfigDict) -> None:
         raise ValueError(
             f"steps {block.steps} and evaluate_every {block.evaluate_every} must be at least 1"
         )
-    rows = text_rows(context, block.split, block.documents, block.row_tokens, seed=0)
+    rows = training_rows(context, block, seed=0)
     if len(rows.tokens) < block.rows:
         raise ValueError(
             f"the documents fill {len(rows.tokens)} rows of {block.row_tokens} tokens, fewer than "
             f"one update of {block.rows}; lower rows or row_tokens"
         )
-    text_rows(context, block.validation.split, block.validation.documents, block.row_tokens, 0)
+    validation_rows(context, block)
+
+
+def training_rows(context: Context, block: ConfigDict, seed: int) -> PackedRows:
+    """What is trained on, as ``text_block`` describes it; ValueError as ``text_rows``."""
+    return text_rows(context, block.split, block.documents, block.row_tokens, seed, block.prompts)
+
+
+def validation_rows(context: Context, block: ConfigDict) -> PackedRows:
+    """What is held out, predicted where training predicts; ValueError as ``text_rows``."""
+    held_out = block.validation
+    return text_rows(
+        context, held_out.split, held_out.documents, block.row_tokens, 0, block.prompts
+    )
 
 
 def text_rows(
-    context: Context, split: str, documents: int, row_tokens: int, seed: int
+    context: Context,
+    split: str,
+    documents: int,
+    row_tokens: int,
+    seed: int,
+    prompts: bool = True,
 ) -> PackedRows:
     """The first documents of a split as packed rows; a row mixes what the data keeps apart.
+
+    Args:
+      documents: how many; 0: all.
+      prompts: whether the tokens of prompts count in the loss.
 
     Raises:
       ValueError: the split has fewer documents, or none of two tokens.
@@ -75,15 +98,14 @@ def text_rows(
     examples = []
     for index in range(count):
         problem = context.task.problem(split, index)
-        ids = [
-            *(tokenizer.encode_prompt(problem.prompt)),
-            *tokenizer.encode(problem.solution or ""),
-            tokenizer.eos_id,
-        ]
+        prompt = tokenizer.encode_prompt(problem.prompt)
+        solution = [*tokenizer.encode(problem.solution or ""), tokenizer.eos_id]
+        ids = [*prompt, *solution]
+        counts = [prompts] * len(prompt) + [True] * len(solution)
         for first in range(0, len(ids), row_tokens):
-            part = ids[first : first + row_tokens]
-            if len(part) > 1:  # alone it is neither predicted nor does it predict
-                examples.append((part, [True] * len(part)))
+            some = slice(first, first + row_tokens)
+            if len(ids[some]) > 1:  # alone it is neither predicted nor does it predict
+                examples.append((ids[some], counts[some]))
     if not examples:
         raise ValueError(f"no document of {split!r} has two tokens")
     rows = pack_examples(examples, row_tokens, seed)

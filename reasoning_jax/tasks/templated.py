@@ -86,12 +86,15 @@ class TemplatedWordChain(WordChain):
             last, expected = k, {k + 1} if correct[-1] else {k, k + 1}
         return step_labels([block[0] for block in found], correct, valid)
 
-    def correction(self, problem: Problem, index: int) -> tuple[str, str]:
+    def correction(self, problem: Problem, index: int) -> tuple[str, str] | None:
         """(cause, step): a perfect teacher's correction of step ``index``, counted from 0.
 
-        Both are what follows ``CAUSE``, up to the end of the step's block.
+        Both are what follows ``CAUSE``, up to the end of the step's block. None for a step beyond
+        the last, which has no right form.
         """
         info = problem.info
+        if index >= len(info["steps"]):
+            return None
         before = info["steps"][index - 1] if index else info["start"]
         operator, operand = info["operators"][index], info["operands"][index]
         return _cause(before, operator, operand), _block(

@@ -19,7 +19,7 @@ from reasoning_jax.models.energy import (
 )
 from reasoning_jax.parallel import put_batch, to_host
 from reasoning_jax.stages.context import Context
-from reasoning_jax.stages.pretrain_text import floor_of, in_chunks, text_rows
+from reasoning_jax.stages.pretrain_text import floor_of, in_chunks, validation_rows
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text.packing import PackedRows
 
@@ -46,9 +46,7 @@ def energy_measure(stage: Stage, thinking: Thinking) -> Callable[[dict], Evaluat
     """
     context, block = stage.context, stage.config
     settings = block.evaluation
-    held_out = text_rows(
-        context, block.validation.split, block.validation.documents, block.row_tokens, seed=0
-    )
+    held_out = validation_rows(context, block)
     floor, m, keep = floor_of(context), settings.starts, thinking.steps
     # As training thinks, but with nothing random except the start.
     calm = dataclasses.replace(

@@ -34,7 +34,7 @@ from reasoning_jax.stages.context import Context
 from reasoning_jax.stages.energy.evaluation import energy_measure, evaluation_of_energy_block
 from reasoning_jax.stages.energy.state import EnergyState, begin_energy
 from reasoning_jax.stages.loop import Schedule, StepResult, run_loop
-from reasoning_jax.stages.pretrain_text import check_text, text_block, text_rows
+from reasoning_jax.stages.pretrain_text import check_text, text_block, training_rows
 from reasoning_jax.stages.stage import Stage
 from reasoning_jax.text.packing import PackedRows
 from reasoning_jax.training.data import index_batches
@@ -102,7 +102,7 @@ def validate(context: Context, block: ConfigDict) -> None:
 def run(stage: Stage, params: dict | None) -> dict:
     """Trains from ``params``; returns the trained parameters."""
     context, block = stage.context, stage.config
-    rows = text_rows(context, block.split, block.documents, block.row_tokens, stage.seed(0))
+    rows = training_rows(context, block, stage.seed(0))
     batches = index_batches(len(rows.tokens), block.rows, stage.seed(1))
     thinking, optimizer = build_thinking(block), _optimizer(block)
     schedule, replayed = build_schedule(block.optimizer), _replayed(block)

@@ -164,7 +164,8 @@ class CrossCorrections:
             return functools.partial(self._continued, function(spec, f"source.{who}")(context))
 
         def task(keys: Sequence[int], errors: Sequence[Error], *_) -> list[list[str]]:
-            return [["".join(context.task.correction(p, mistake.index))] for p, mistake in errors]
+            found = [context.task.correction(p, mistake.index) for p, mistake in errors]
+            return [[] if one is None else ["".join(one)] for one in found]
 
         return task
 
