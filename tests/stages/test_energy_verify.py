@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reasoning_jax.stages.energy.judging import area_under_curve
 from reasoning_jax.stages.energy.rank import rank_all
 from reasoning_jax.stages.energy.rows import step_rows
-from reasoning_jax.stages.energy.verify import area_under_curve
 from reasoning_jax.stages.recipe import add_stage, recipe
 from reasoning_jax.stages.run import run
 from reasoning_jax.text.char import CharTokenizer
@@ -65,6 +65,7 @@ def test_a_run_from_text_to_ranked_steps(tmp_path, monkeypatch):
     ebt.evaluation.update(steps=2, starts=2)
     rank = add_stage(config, "rank", "reasoning_jax.stages.energy.rank")
     rank.update(problems=40, max_tokens=8, row_tokens=20, rows=16, steps=30, log_every=10)
+    rank.evaluation.update(problems=16, n=4, max_tokens=8, row_tokens=20)
     judge = add_stage(config, "judge", "reasoning_jax.stages.energy.verify")
     judge.update(problems=16, n=4, max_tokens=8, row_tokens=20)
     run(config, tmp_path)

@@ -94,7 +94,7 @@ def check_energy(config: ConfigDict, model: EnergyModel | None) -> None:
             "calls none; leave it empty"
         )
     for name in config.stages if model is not None else ():
-        samples = config[name].stage.endswith((".evaluate", ".energy.verify"))
+        samples = config[name].stage.endswith((".evaluate", ".energy.verify", ".energy.rank"))
         if samples and model.conditioning != "candidate":
             raise ValueError(
                 f"config.{name} samples, which takes config.energy.conditioning candidate, not "

@@ -2,6 +2,8 @@
 
 The model answers training problems; the task says which steps are right. Of every right and
 every wrong step of a batch the loss is softplus(E+ - E-), so energies become a process score.
+What it is worth is measured on held-out answers of the model as it was before: ranking changes the
+energies that the model writes by.
 """
 
 import jax
@@ -10,6 +12,7 @@ import numpy as np
 from flax import struct
 from ml_collections import ConfigDict
 
+from reasoning_jax.evals.run import Evaluation
 from reasoning_jax.models.energy import ranking_loss, step_energies, token_energies
 from reasoning_jax.parallel import put_batch
 from reasoning_jax.sampling import SamplingParams
@@ -21,6 +24,12 @@ from reasoning_jax.stages.blocks import (
     optimizer_block,
 )
 from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.energy.judging import (
+    check_judging,
+    judge,
+    judging_block,
+    write_answers,
+)
 from reasoning_jax.stages.energy.rows import step_rows
 from reasoning_jax.stages.loop import Schedule, StepResult, begin, run_loop
 from reasoning_jax.stages.stage import Stage
@@ -47,7 +56,9 @@ def default_config() -> ConfigDict:
     block.steps = 100
     block.optimizer = optimizer_block(peak=3e-4, warmup_steps=10)
     block.log_every = 10
+    block.evaluate_every = 0  # besides the one at the end
     block.checkpoint_every = 0
+    block.evaluation = judging_block()
     return block
 
 
@@ -67,6 +78,7 @@ def validate(context: Context, block: ConfigDict) -> None:
         problem = context.task.problem(block.split, index)
         check_context(context, problem, block.max_tokens)
         context.task.step_labels(problem, problem.solution or "")
+    check_judging(context, block.evaluation)
 
 
 def run(stage: Stage, params: dict | None) -> dict:
@@ -101,13 +113,16 @@ def run(stage: Stage, params: dict | None) -> dict:
         metrics["train/lr"] = schedule(step)
         return state, StepResult(metrics, [], int(rows.segment_ids[indices].sum()))
 
+    answers = write_answers(context, block.evaluation, first)
+    metrics_of = judge(context, block.evaluation)
     position = run_loop(
         stage,
         # Answers are sampled again from what the stage began with when it is taken up.
         begin(stage, params, optimizer, batches, {"keep": [stage.first_number]}),
-        Schedule(block.steps, block.log_every, 0, block.checkpoint_every),
+        Schedule(block.steps, block.log_every, block.evaluate_every, block.checkpoint_every),
         batches,
         advance,
+        lambda state: Evaluation(metrics_of(state.params, answers), []),
     )
     stage.finish(position.step, position.state.params, keep=(stage.first_number,))
     return position.state.params
