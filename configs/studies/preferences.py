@@ -16,6 +16,8 @@ def get_study() -> Study:
         measures=(
             Measure("pass@1", last("evaluate_learn", "eval/pass@1")),
             Measure("greedy", last("evaluate_learn", "eval/greedy")),
+            Measure("pass@1 before", last("evaluate_sft", "eval/pass@1")),
+            Measure("greedy before", last("evaluate_sft", "eval/greedy")),
         ),
         budget=Budget("steps", stage="learn"),
         curves=(Curve("learn", "eval/pass@1", "pass@1"),),

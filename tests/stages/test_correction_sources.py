@@ -138,6 +138,18 @@ def test_the_inspector_rewrites_what_fails(make_context, monkeypatch):
     assert pair.chosen == "".join(TASK.correction(TASK.problem("train", 0), 1))
 
 
+def test_a_step_too_many_has_no_correction_by_the_task(make_context):
+    problem = TASK.problem("train", 0)
+    steps = len(problem.info["steps"])
+    solution = "".join(TASK.correction(problem, k)[1] for k in range(steps))
+    extra = TASK.correction(problem, steps - 1)[1]
+    source = CrossCorrections(steps=STEPS, problems=1, n=1, corrections=1)
+    context = make_context([[solution + extra]], [[extra]])
+    (error,) = source.errors(context, {}, seed=3)
+    assert error[1].index == steps
+    assert source.pairs(make_context([[solution + extra]], [[extra]]), {}, seed=3) == ()
+
+
 def test_the_share_of_errors_that_are_corrected(make_context):
     _, second, wrong = blocks(0)
     own = ["so\n</Cause>\n" + second, "so\n</Cause>\n" + wrong, "none", ""]

@@ -83,3 +83,4 @@ def test_a_perfect_teacher():
     cause, step = TASK.correction(PROBLEM, 1)
     assert (cause, step) == ("it is 7*2\n</Cause>\n", SECOND)
     assert TASK.correction(PROBLEM, 0)[1] == FIRST
+    assert TASK.correction(PROBLEM, len(PROBLEM.info["steps"])) is None
