@@ -35,8 +35,11 @@ def get_config(variant: str = "") -> ConfigDict:
     sft.examples = 4_000
     sft.row_tokens = 512
     sft.rows = 8
-    sft.steps = 100 if small else 250
-    sft.evaluate_every = 0
+    sft.steps = 100 if small else 2_000
+    sft.evaluate_every = 0 if small else 100
+    if not small:
+        sft.gate.metric, sft.gate.at_least, sft.gate.after = "eval/greedy", 0.4, 300
+        sft.evaluation.max_tokens = 40
     _evaluate(config, "evaluate_sft", small)
 
     pool = 300 if small else 2_000
@@ -64,6 +67,7 @@ def get_config(variant: str = "") -> ConfigDict:
         n=4,
         max_tokens=40,
     )
+    dpo.loss.beta = 0.5
     dpo.max_length, dpo.max_context = 256, 200
     dpo.pairs = 16
     dpo.steps = 10 if small else 60

@@ -115,7 +115,9 @@ def _learn(config: ConfigDict, arm: str, tokens: int, separator: str, small: boo
         learn.source.corrector = named(
             "reasoning_jax.stages.sources.generators.model_folder", folder=""
         )
-    learn.loss = named(f"{_LOSSES}.chosen_nll" if arm == "sft" else f"{_LOSSES}.dpo")
+    # The paper's beta. At 0.1 both arms unlearn stories: greedy accuracy from 63 to 20 and 6 %.
+    nll, dpo = named(f"{_LOSSES}.chosen_nll"), named(f"{_LOSSES}.dpo", beta=0.5)
+    learn.loss = nll if arm == "sft" else dpo
     learn.max_length = 48 if config.task == "modchain" else 512
     learn.max_context = learn.max_length - 16 if config.task == "modchain" else 400
     learn.pairs = 16 if small else 64

@@ -69,6 +69,7 @@ def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
         stage.source.teacher = named(
             "reasoning_jax.stages.sources.generators.model_folder", folder=""
         )
+    stage.loss.beta = 0.5
     stage.max_length, stage.max_context = 512, 400
     stage.pairs = 8 if small else 16
     stage.steps = 5 if small else 60
