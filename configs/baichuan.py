@@ -45,7 +45,7 @@ def get_config(variant: str = "") -> ConfigDict:
     sft.examples = 4_000 if small else 20_000
     sft.row_tokens = 512
     sft.rows = 8
-    sft.steps = 150 if small else 600
+    sft.steps = 150 if small else 900
     sft.evaluate_every = 0
     _evaluate(config, "evaluate_sft", small)
     if chosen == "augmenter":

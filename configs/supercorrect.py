@@ -8,7 +8,7 @@
 
   python -m launch.train --config=configs/supercorrect.py --workdir=DIR
 
-Variants: `exact`, the task as teacher; `other`, another model that corrects better
+Variants: `exact`, the task as teacher; `imitate`, the same corrections imitated; `other`, another model that corrects better
 (--config.correct.source.teacher.folder=DIR, as the variant `teacher` trains one). The inspector is
 the task; source.inspector names a model in its place, which has source.rounds tries, and 0 rounds
 drop what fails. `small` behind a variant is for continuous integration. `eval/corrected` is the
@@ -22,7 +22,8 @@ from configs.chains import split_variant
 from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.recipe import add_stage, recipe
 
-VARIANTS = ("exact", "other", "teacher")
+_LOSSES = "reasoning_jax.preference.pair_losses"
+VARIANTS = ("exact", "imitate", "other", "teacher")
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -69,7 +70,9 @@ def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
         stage.source.teacher = named(
             "reasoning_jax.stages.sources.generators.model_folder", folder=""
         )
-    stage.loss.beta = 0.5
+    stage.loss = named(f"{_LOSSES}.dpo", beta=0.5)
+    if chosen == "imitate":
+        stage.loss = named(f"{_LOSSES}.chosen_nll")
     stage.max_length, stage.max_context = 512, 400
     stage.pairs = 8 if small else 16
     stage.steps = 5 if small else 60

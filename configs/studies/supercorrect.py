@@ -1,11 +1,9 @@
-"""What a teacher's corrections add to imitation, with failed ones rewritten or left out.
+"""What a teacher's corrections of own errors teach, as preferences and by imitation.
 
 python -m launch.study --study=configs/studies/supercorrect.py --out=DIR
 """
 
 from reasoning_jax.studies import Arm, Budget, Measure, Study, last
-
-CONFIG = "configs/supercorrect.py:exact"
 
 
 def get_study() -> Study:
@@ -20,11 +18,8 @@ def get_study() -> Study:
     return Study(
         name="supercorrect",
         question="Do a teacher's corrections of own errors teach a policy to correct itself?",
-        arms={
-            "rewritten": Arm(CONFIG),
-            "left_out": Arm(CONFIG, {"correct.source.rounds": 0}),
-        },
-        baseline="left_out",
+        arms={name: Arm(f"configs/supercorrect.py:{name}") for name in ("exact", "imitate")},
+        baseline="imitate",
         measures=measures,
         budget=Budget("steps", stage="correct"),
         shared=("hsft", "evaluate_hsft", "corrections_hsft"),
