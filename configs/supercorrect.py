@@ -8,12 +8,12 @@
 
   python -m launch.train --config=configs/supercorrect.py --workdir=DIR
 
-Variants: `exact`, the task as teacher; `imitate`, the same corrections imitated; `other`, another model that corrects better
-(--config.correct.source.teacher.folder=DIR, as the variant `teacher` trains one). The inspector is
-the task; source.inspector names a model in its place, which has source.rounds tries, and 0 rounds
-drop what fails. `small` behind a variant is for continuous integration. `eval/corrected` is the
-share of the policy's own first wrong steps that it corrects when asked to, before and after: the
-paper says that it rises.
+Variants: `exact`, the task as teacher; `imitate`, the same corrections imitated; `other`, another
+model that corrects better (--config.correct.source.teacher.folder=DIR, as the variant `teacher`
+trains one). The inspector is the task; source.inspector names a model in its place, which has
+source.rounds tries, and 0 rounds drop what fails. `small` behind a variant is for continuous
+integration. `eval/corrected` is the share of the policy's own first wrong steps that it corrects
+when asked to, before and after: the paper says that it rises.
 """
 
 from ml_collections import ConfigDict
