@@ -60,8 +60,8 @@ def get_config(variant: str = "") -> ConfigDict:
     rank.problems = 100 if small else 1_000
     rank.max_tokens, rank.row_tokens = 8, 20
     rank.rows = 16 if small else 32
-    rank.steps = 20 if small else 300
-    rank.evaluate_every = 0 if small else 50
+    rank.steps = 20 if small else 200
+    rank.evaluate_every = 0 if small else 100
     for block in (judge, rank.evaluation):
         block.problems = 32 if small else 256
         block.max_tokens, block.row_tokens = 8, 20

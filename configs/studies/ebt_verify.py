@@ -6,7 +6,12 @@ python -m launch.study --study=configs/studies/ebt_verify.py --out=DIR
 from configs.ebt_verify import VARIANTS
 from reasoning_jax.studies import Arm, Budget, Measure, Study, last
 
-ENERGIES = {"mean energy": "energy_mean", "worst step": "energy_worst_step"}
+ENERGIES = {
+    "mean energy": "energy_mean",
+    "energy of the worst step": "energy_worst_step",
+    "mean rise": "rise_mean",
+    "rise of the worst step": "rise_worst_step",
+}
 JUDGES = {"before": "judge", "after": "rank"}
 
 

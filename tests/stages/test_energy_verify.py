@@ -77,6 +77,7 @@ def test_a_run_from_text_to_ranked_steps(tmp_path, monkeypatch):
     judged = lines[-1]
     assert judged["stage"] == "judge"
     assert 0 < judged["eval/pass@1"] < judged["eval/pass@4"] < 1
-    for name in ("energy_mean", "energy_largest", "energy_last", "energy_worst_step", "logprob"):
+    pooled = ("mean", "largest", "last", "worst_step")
+    for name in (*(f"{kind}_{pool}" for kind in ("energy", "rise") for pool in pooled), "logprob"):
         assert 0 <= judged[f"eval/best_by_{name}"] <= judged["eval/pass@4"]
         assert 0 < judged[f"eval/auc_{name}"] < 1

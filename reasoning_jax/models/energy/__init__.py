@@ -74,6 +74,7 @@ from reasoning_jax.models.energy.verifier import (
     ranking_loss,
     step_energies,
     token_energies,
+    token_rises,
 )
 
 __all__ = [
@@ -138,4 +139,5 @@ __all__ = [
     "think_until",
     "thinking_curve",
     "token_energies",
+    "token_rises",
 ]

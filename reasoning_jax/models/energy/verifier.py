@@ -1,15 +1,18 @@
 """Energies of texts that were written: an energy model as a judge of answers and of steps.
 
 One parallel pass gives the energy of every token given those before. Lower is better. Training
-shows soft candidates alone, never sure ones: energies of tokens need not be calibrated, and a
-ranking loss (``ranking_loss``) teaches what they are to tell apart.
+settles slopes within one position, not the level of one position against another, so a token is
+also measured from where thinking arrives (``token_rises``). It shows soft candidates alone, never
+sure ones: energies of tokens need not be calibrated, and a ranking loss (``ranking_loss``) teaches
+what they are to tell apart.
 """
 
 import jax
 import jax.numpy as jnp
 
 from reasoning_jax.models.energy.model import EnergyModel
-from reasoning_jax.models.energy.streams import embedded_energy, encode
+from reasoning_jax.models.energy.streams import EnergyContext, embedded_energy, encode
+from reasoning_jax.models.energy.thinking import Start, Thinking, begin, think
 
 
 def token_energies(
@@ -28,16 +31,50 @@ def token_energies(
     if segment_ids is not None:
         tokens = jnp.where(segment_ids > 0, tokens, 0)
     context = encode(model, params, tokens, segment_ids)
-    following = jnp.roll(tokens, -1, axis=1)
+    return _at_tokens(_of_following(model, params, context, tokens), segment_ids)
+
+
+def token_rises(
+    model: EnergyModel,
+    params: dict,
+    tokens: jax.Array,
+    segment_ids: jax.Array | None,
+    start: Start,
+    thinking: Thinking,
+) -> jax.Array:
+    """Energy [B, T] of each token above that of what thinking arrives at in its place.
+
+    As ``token_energies``, but levels that positions differ by cancel. A pass more for each thought.
+
+    Args:
+      start: drawn for the rows (``draw_start``); what ``thinking`` begins with is laid over it.
+    """
+    if segment_ids is not None:
+        tokens = jnp.where(segment_ids > 0, tokens, 0)
+    context = encode(model, params, tokens, segment_ids)
+    start = begin(model, params, tokens, segment_ids, start, thinking)
+    arrived = think(model, params, context, start, thinking).energies[-1]
+    return _at_tokens(_of_following(model, params, context, tokens) - arrived, segment_ids)
+
+
+def _of_following(
+    model: EnergyModel, params: dict, context: EnergyContext, tokens: jax.Array
+) -> jax.Array:
+    """Energies [B, T] of the token after each, as the sure candidate."""
     table = params["candidate_embedding"].astype(model.decoder.dtype)
-    x = jnp.take(table, following, axis=0)
+    x = jnp.take(table, jnp.roll(tokens, -1, axis=1), axis=0)
     x = x * jnp.asarray(model.decoder.config.embed_scale, x.dtype)
     last = jnp.full(tokens.shape[0], model.landscapes - 1)
-    energies = jnp.roll(embedded_energy(model, params, context, x, last), 1, axis=1)
-    follows = jnp.arange(tokens.shape[1]) > 0
+    return embedded_energy(model, params, context, x, last)
+
+
+def _at_tokens(of_following_BxT: jax.Array, segment_ids: jax.Array | None) -> jax.Array:
+    """From the position before a token to its own; 0 for those that follow none."""
+    at_own = jnp.roll(of_following_BxT, 1, axis=1)
+    follows = jnp.arange(at_own.shape[1]) > 0
     if segment_ids is not None:
         follows = follows & (segment_ids > 0) & (segment_ids == jnp.roll(segment_ids, 1, axis=1))
-    return jnp.where(follows, energies, 0)
+    return jnp.where(follows, at_own, 0)
 
 
 def mean_energy(energies_BxT: jax.Array, mask_BxT: jax.Array) -> jax.Array:

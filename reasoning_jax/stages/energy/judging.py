@@ -9,21 +9,22 @@ from ml_collections import ConfigDict
 
 from reasoning_jax.evals.metrics import majority_vote, mean_and_interval
 from reasoning_jax.models.energy import (
+    draw_start,
     largest_energy,
     last_energy,
     mean_energy,
     step_energies,
     token_energies,
+    token_rises,
 )
 from reasoning_jax.parallel import batch_ways, put_batch, to_host
 from reasoning_jax.stages import evaluate
 from reasoning_jax.stages.blocks import check_context, evaluation_block
 from reasoning_jax.stages.context import Context
+from reasoning_jax.stages.energy.model import energy_thinking
 from reasoning_jax.stages.energy.rows import StepRows, step_rows
 from reasoning_jax.types import Completion, Problem, Verdict
 
-# Scores of rows, lower is better; of steps, the worst of them.
-SCORES = ("mean", "largest", "last", "worst_step")
 MOST_STEPS = 64
 
 
@@ -96,9 +97,9 @@ def write_answers(context: Context, block: ConfigDict, params: dict) -> Answers:
 def judge(context: Context, block: ConfigDict) -> Callable[[dict, Answers], dict[str, float]]:
     """(parameters of the judge, answers) -> what choosing among the answers is worth.
 
-    By each of ``SCORES``, by likelihood under the model that wrote them, by majority, at random
-    (``eval/pass@1``) and by an oracle (``eval/pass@n``); ``eval/auc_*`` is the chance that a right
-    answer scores better than a wrong one.
+    By each of ``answer_scores``, by likelihood under the model that wrote them, by majority, at
+    random (``eval/pass@1``) and by an oracle (``eval/pass@n``); ``eval/auc_*`` is the chance that a
+    right answer scores better than a wrong one.
     """
     scores_of = answer_scores(context, block)
 
@@ -109,7 +110,7 @@ def judge(context: Context, block: ConfigDict) -> Callable[[dict, Answers], dict
             [p.prompt for p, row in zip(answers.problems, answers.completions) for _ in row],
             [c.text for row in answers.completions for c in row],
         )
-        chosen = {f"energy_{name}": -s.reshape(right.shape) for name, s in scores.items()}
+        chosen = {name: -score.reshape(right.shape) for name, score in scores.items()}
         chosen["logprob"] = answers.logprobs
         metrics = {"eval/pass@1": float(right.mean())}
         metrics[f"eval/pass@{block.n}"] = float(right.any(axis=1).mean())
@@ -127,21 +128,30 @@ def judge(context: Context, block: ConfigDict) -> Callable[[dict, Answers], dict
 def answer_scores(
     context: Context, block: ConfigDict
 ) -> Callable[[dict, list[str], list[str]], dict[str, np.ndarray]]:
-    """(parameters, prompts, responses) -> score [N] by name of ``SCORES``; lower is better."""
+    """(parameters, prompts, responses) -> score [N] by name; lower is better.
+
+    Of the energies of an answer's tokens, and of how far they rise above what thinking arrives at:
+    the mean, the largest, the last, and the largest mean of a step.
+    """
+    energy, thinking = context.energy, energy_thinking(context.config.energy)
 
     @jax.jit
     def score(params: dict, rows: StepRows) -> dict[str, jax.Array]:
-        energies = token_energies(context.energy, params, rows.tokens, rows.segment_ids)
-        written = rows.steps >= 0
+        keys = jax.random.split(jax.random.key(0), len(rows.tokens))
+        start = draw_start(energy, thinking, keys, rows.tokens.shape[1])
+        tokens, segments = rows.tokens, rows.segment_ids
+        kinds = {
+            "energy": token_energies(energy, params, tokens, segments),
+            "rise": token_rises(energy, params, tokens, segments, start, thinking),
+        }
         return {
-            "mean": mean_energy(energies, written),
-            "largest": largest_energy(energies, written),
-            "last": last_energy(energies, written),
-            "worst_step": _worst_step(energies, rows.steps),
+            f"{kind}_{name}": values
+            for kind, energies in kinds.items()
+            for name, values in _pooled(energies, rows.steps).items()
         }
 
     def scores(params: dict, prompts: list[str], responses: list[str]) -> dict[str, np.ndarray]:
-        found: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
+        parts = []
         for first in range(0, len(prompts), block.rows):
             some = slice(first, first + block.rows)
             shape = (block.rows, block.row_tokens)
@@ -149,11 +159,21 @@ def answer_scores(
                 context.tokenizer, prompts[some], responses[some], block.separator, shape
             )
             values = to_host(score(params, put_batch(rows, context.mesh)))
-            for name in SCORES:
-                found[name].append(values[name][: len(prompts[some])])
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+            parts.append({name: x[: len(prompts[some])] for name, x in values.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     return scores
+
+
+def _pooled(energies_BxT: jax.Array, steps_BxT: jax.Array) -> dict[str, jax.Array]:
+    """One number [B] of the tokens that belong to steps, in four ways."""
+    written = steps_BxT >= 0
+    return {
+        "mean": mean_energy(energies_BxT, written),
+        "largest": largest_energy(energies_BxT, written),
+        "last": last_energy(energies_BxT, written),
+        "worst_step": _worst_step(energies_BxT, steps_BxT),
+    }
 
 
 def _worst_step(energies: jax.Array, steps_BxT: jax.Array) -> jax.Array:

@@ -5,14 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from reasoning_jax.models.energy import (
+    Thinking,
     candidate_energy,
+    draw_start,
     encode,
     largest_energy,
     last_energy,
     mean_energy,
     ranking_loss,
     step_energies,
+    think,
     token_energies,
+    token_rises,
 )
 
 
@@ -31,6 +35,24 @@ def test_energies_are_those_of_sure_candidates(make):
     expected[1, 4:] = 0
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.std(found) > 0.1
+
+
+def test_a_rise_is_measured_from_where_thinking_arrives(make):
+    model, params = make("sliding")
+    thinking = Thinking(steps=3, init_scale=0.3)
+    tokens = jnp.asarray(np.random.default_rng(1).integers(0, 11, (2, 6)))
+    segments = jnp.asarray([[1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 0, 0]])
+    start = draw_start(model, thinking, jax.random.split(jax.random.key(0), 2), 6)
+    found = jax.jit(token_rises, static_argnums=(0, 5))(
+        model, params, jnp.where(segments > 0, tokens, 10**6), segments, start, thinking
+    )
+    context = encode(model, params, tokens, segments)
+    end = think(model, params, context, start, thinking).candidates
+    arrived = np.roll(candidate_energy(model, params, context, end, jnp.full(2, 2)), 1, axis=1)
+    expected = token_energies(model, params, tokens, segments) - arrived
+    follows = np.array([[0, 1, 1, 0, 1, 1], [0, 1, 1, 1, 0, 0]], bool)
+    np.testing.assert_allclose(found, np.where(follows, expected, 0), atol=1e-5)
+    assert np.std(found[follows]) > 0.1
 
 
 def test_scores_of_rows_and_steps_by_hand():
