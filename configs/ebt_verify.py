@@ -10,9 +10,9 @@
 Variants: `draft`, where thoughts begin with what the decoder says as a language model; each also
 with `,small` behind it, and `small` alone, for continuous integration.
 
-Prompts are drawn at random: nothing is to be learnt from them. With their tokens in the loss, or with
-rows of 32, or with three times the learning rate, a plain transformer of this size does not learn to
-calculate in 800 updates, nor does the energy model with all three in 1,000.
+Prompts are drawn at random: nothing is to be learnt from them. With their tokens in the loss, or
+with rows of 32, or with three times the learning rate, a plain transformer of this size does not
+learn to calculate in 800 updates, nor does the energy model with all three in 1,000.
 """
 
 from ml_collections import ConfigDict
