@@ -68,6 +68,7 @@ def get_config(variant: str = "") -> ConfigDict:
         max_tokens=40,
     )
     dpo.loss.beta = 0.5
+    dpo.micro_batches = 2
     dpo.max_length, dpo.max_context = 256, 200
     dpo.pairs = 16
     dpo.steps = 10 if small else 60
