@@ -64,7 +64,7 @@ def get_config(variant: str = "") -> ConfigDict:
         max_tokens=48,
     )
     dpo.loss.beta = 0.5
-    dpo.micro_batches = 4
+    dpo.micro_batches = 2 if small else 4
     dpo.max_length, dpo.max_context = 256, 200
     dpo.pairs = 16 if small else 32
     dpo.steps = 10 if small else 80

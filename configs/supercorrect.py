@@ -75,7 +75,7 @@ def _correct(config: ConfigDict, chosen: str, tokens: int, small: bool) -> None:
         stage.loss = named(f"{_LOSSES}.chosen_nll")
     stage.max_length, stage.max_context = 512, 400
     stage.pairs = 8 if small else 16
-    stage.micro_batches = 2 if small else 4
+    stage.micro_batches = 1 if small else 2
     stage.steps = 5 if small else 60
     stage.evaluate_every = 0
 
