@@ -54,8 +54,8 @@ def get_config(variant: str = "") -> ConfigDict:
     tuned = add_stage(config, "tuned", "reasoning_jax.stages.sft")
     tuned.data = "chosen"
     tuned.row_tokens = 512
-    tuned.rows = 4
-    tuned.steps = 10 if small else 100
+    tuned.rows = 8
+    tuned.steps = 5 if small else 50
     tuned.evaluate_every = 0
     tuned.optimizer.schedule.peak = 3e-4
     _evaluate(config, "evaluate_tuned", small)

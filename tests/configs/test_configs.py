@@ -10,6 +10,7 @@ import pytest
 from launch.resolve import resolve
 from launch.study import load_study
 from reasoning_jax.stages.recipe import stage_modules
+from reasoning_jax.stages.run import check
 
 CONFIGS = job.REPOSITORY / "configs"
 # Bases of others, without a recipe of their own.
@@ -45,6 +46,15 @@ def test_every_study_names_recipes_that_exist(path: pathlib.Path):
     for arm in study.arms.values():
         config = resolve(arm.flags())
         assert tuple(config.stages[: len(study.shared)]) == study.shared
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_arm_may_begin_on_eight_devices(path: pathlib.Path, tmp_path):
+    for name, arm in load_study(str(path), []).arms.items():
+        if name == "foreign":
+            continue  # its teacher is trained first
+        check(resolve(arm.flags()), tmp_path / name)
 
 
 @pytest.mark.slow
