@@ -33,7 +33,8 @@ def judging_block() -> ConfigDict:
     block = evaluation_block("test", problems=256, n=8, max_tokens=32)
     block.separator = ","  # ends a reasoning step
     block.row_tokens = 128  # of a prompt with its answer, at most
-    block.rows = 64  # judged at once
+    # judged at once; rises hold rows x row_tokens x vocabulary numbers
+    block.rows = 64
     return block
 
 
