@@ -20,6 +20,7 @@ training gained nothing, and the mean of eight logits was 0.02 nats better than 
 
 from ml_collections import ConfigDict
 
+from configs.chains import split_variant
 from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.recipe import add_stage, recipe
 
@@ -27,13 +28,7 @@ VARIANTS = ("s1", "s2", "draft", "baseline")
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    parts = variant.split(",") if variant else []
-    kind = next((part for part in parts if part != "small"), "s1")
-    if kind not in VARIANTS or len(parts) > len({kind, "small"} & set(parts)):
-        raise ValueError(
-            f"ebt has no variant {variant!r}: choose {', '.join(VARIANTS)}, small, or one of the "
-            "first with ,small behind it"
-        )
+    kind, small = split_variant("ebt", variant, VARIANTS)
     config = recipe("ebt" + (f":{variant}" if variant else ""), __doc__)
     config.task = "markov"
     config.task_options.symbols = 16
@@ -72,7 +67,7 @@ def get_config(variant: str = "") -> ConfigDict:
         stage.thinking.start = named("reasoning_jax.models.energy.Draft")
         study.start = named("reasoning_jax.models.energy.Draft")
         config.energy.start = named("reasoning_jax.models.energy.Draft")
-    if "small" in parts:
+    if small:
         stage.steps = 500
         stage.optimizer.schedule.total_steps = 500
         config.task_options.train_size = 16_384

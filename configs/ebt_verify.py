@@ -17,6 +17,7 @@ learn to calculate in 800 updates, nor does the energy model with all three in 1
 
 from ml_collections import ConfigDict
 
+from configs.chains import split_variant
 from reasoning_jax.stages.blocks import named
 from reasoning_jax.stages.recipe import add_stage, recipe
 
@@ -24,14 +25,7 @@ VARIANTS = ("s1", "draft")
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    parts = variant.split(",") if variant else []
-    small = "small" in parts
-    chosen = next((part for part in parts if part != "small"), VARIANTS[0])
-    if chosen not in VARIANTS or len(parts) > len({chosen, "small"} & set(parts)):
-        raise ValueError(
-            f"ebt_verify has no variant {variant!r}: choose {', '.join(VARIANTS)}, small, or one "
-            "of the first with ,small behind it"
-        )
+    chosen, small = split_variant("ebt_verify", variant, VARIANTS)
     config = recipe("ebt_verify" + (f":{variant}" if variant else ""), __doc__)
     config.task = "modchain"
     config.task_options.length = 3
